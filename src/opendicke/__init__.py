@@ -1,0 +1,26 @@
+"""Open Dicke models, from one atom to a million, with error bars on everything."""
+
+from opendicke.ensemble.executors import Serial, Threads
+from opendicke.methods.hops import HOPS
+from opendicke.methods.lindblad import Lindblad
+from opendicke.methods.mean_field import MeanField
+from opendicke.methods.nuhops import NuHOPS
+from opendicke.model import DickeModel
+from opendicke.observables.catalogue import VARIABLES
+from opendicke.solve import solve
+from opendicke.states import Inverted, Normal, SpinCoherent
+
+__all__ = [
+    "HOPS",
+    "VARIABLES",
+    "DickeModel",
+    "Inverted",
+    "Lindblad",
+    "MeanField",
+    "Normal",
+    "NuHOPS",
+    "Serial",
+    "SpinCoherent",
+    "Threads",
+    "solve",
+]

@@ -1,0 +1,1 @@
+"""Numbers only: noise, frame, generator, window, trajectory. The only compiled code."""

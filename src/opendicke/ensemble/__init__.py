@@ -1,0 +1,1 @@
+"""Many trajectories: streams, mergeable moments, executors."""

@@ -1,0 +1,1 @@
+"""One file a figure of the paper: parameters, run, plot, check."""

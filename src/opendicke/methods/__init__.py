@@ -1,0 +1,1 @@
+"""One file a method, each a frozen dataclass that holds only its own options."""

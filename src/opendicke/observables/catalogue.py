@@ -1,0 +1,114 @@
+"""The variables that every method returns: names, definitions, and how they follow from a trajectory's channels.
+
+A trajectory records real numbers, the *channels*: the mean spin, the symmetrised second moments
+½<S_i S_j + S_j S_i>, and the normal-ordered cavity moments. Every variable is a linear combination of channels,
+so means and standard errors of variables follow from those of channels without further approximation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opendicke import checks
+
+#: The channels, in the order in which a trajectory records them.
+CHANNELS: tuple[str, ...] = (
+    "Sx", "Sy", "Sz",
+    "Sxx", "Syy", "Szz", "Sxy", "Syz", "Szx",
+    "re_a", "im_a", "n_photon", "re_a2", "im_a2", "n_photon2",
+    "re_Sx_a", "im_Sx_a", "re_Sy_a", "im_Sy_a", "re_Sz_a", "im_Sz_a",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable of a result: its definition, and the channels of its real and imaginary parts.
+
+    ``real`` and ``imag`` are (channel, factor); ``imag`` is None for a Hermitian operator.
+    """
+
+    definition: str
+    real: tuple[str, float]
+    imag: tuple[str, float] | None = None
+
+    @property
+    def dtype(self) -> type:
+        """complex for an operator that is not Hermitian, else float."""
+        return float if self.imag is None else complex
+
+
+VARIABLES: dict[str, Variable] = {
+    "Sx": Variable("<S^x>", ("Sx", 1.0)),
+    "Sy": Variable("<S^y>", ("Sy", 1.0)),
+    "Sz": Variable("<S^z>", ("Sz", 1.0)),
+    "Sx2": Variable("<S^x S^x>", ("Sxx", 1.0)),
+    "Sy2": Variable("<S^y S^y>", ("Syy", 1.0)),
+    "Sz2": Variable("<S^z S^z>", ("Szz", 1.0)),
+    "Sx_Sy": Variable("<S^x S^y>", ("Sxy", 1.0), ("Sz", 0.5)),
+    "Sy_Sx": Variable("<S^y S^x>", ("Sxy", 1.0), ("Sz", -0.5)),
+    "Sy_Sz": Variable("<S^y S^z>", ("Syz", 1.0), ("Sx", 0.5)),
+    "Sz_Sy": Variable("<S^z S^y>", ("Syz", 1.0), ("Sx", -0.5)),
+    "Sz_Sx": Variable("<S^z S^x>", ("Szx", 1.0), ("Sy", 0.5)),
+    "Sx_Sz": Variable("<S^x S^z>", ("Szx", 1.0), ("Sy", -0.5)),
+    "a": Variable("<a>", ("re_a", 1.0), ("im_a", 1.0)),
+    "n_photon": Variable("<a^dag a>", ("n_photon", 1.0)),
+    "a2": Variable("<a a>", ("re_a2", 1.0), ("im_a2", 1.0)),
+    "n_photon2": Variable("<a^dag a^dag a a>", ("n_photon2", 1.0)),
+    "Sx_a": Variable("<S^x a>", ("re_Sx_a", 1.0), ("im_Sx_a", 1.0)),
+    "Sy_a": Variable("<S^y a>", ("re_Sy_a", 1.0), ("im_Sy_a", 1.0)),
+    "Sz_a": Variable("<S^z a>", ("re_Sz_a", 1.0), ("im_Sz_a", 1.0)),
+}
+
+
+def select(observables: Any) -> tuple[str, ...]:
+    """The names asked for, checked; None means all of them.
+
+    >>> select(["Sx", "n_photon"])
+    ('Sx', 'n_photon')
+    """
+    if observables is None:
+        return tuple(VARIABLES)
+    if isinstance(observables, str):
+        observables = (observables,)
+    names = tuple(observables)
+    for name in names:
+        if name not in VARIABLES:
+            raise checks.refuse("observables", f"names out of {', '.join(VARIABLES)}", name)
+    if not names or len(set(names)) < len(names):
+        raise checks.refuse("observables", "at least one name, each once", names)
+    return names
+
+
+def from_channels(
+    names: tuple[str, ...], channels: NDArray[np.float64], *, errors: bool = False
+) -> dict[str, NDArray[Any]]:
+    """Variables from channel values (or, with ``errors``, from the channels' standard errors).
+
+    Args:
+        names: variables wanted.
+        channels: shape (..., len(CHANNELS)).
+        errors: the values are standard errors, so factors enter with their absolute value.
+
+    Returns:
+        name -> array of shape (...), complex where the variable is.
+    """
+    position = {channel: index for index, channel in enumerate(CHANNELS)}
+
+    def part(source: tuple[str, float]) -> NDArray[np.float64]:
+        channel, factor = source
+        scale = abs(factor) if errors else factor
+        values: NDArray[np.float64] = scale * channels[..., position[channel]]
+        return values
+
+    found: dict[str, NDArray[Any]] = {}
+    for name in names:
+        variable = VARIABLES[name]
+        values: NDArray[Any] = part(variable.real)
+        if variable.imag is not None:
+            values = values + 1j * part(variable.imag)
+        found[name] = values
+    return found

@@ -1,0 +1,73 @@
+"""What a method is handed and what it hands back: plain data, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opendicke.model import DickeModel
+from opendicke.states import SpinCoherent
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A model, an initial state at t = 0 and the times (strictly increasing, >= 0) at which answers are wanted."""
+
+    model: DickeModel
+    state: SpinCoherent
+    times: NDArray[np.float64]
+
+
+class Executor(Protocol):
+    """Who runs the work. ``map`` yields ``function(item)`` in the order of ``items``; it changes no number."""
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Apply ``function`` to every item and yield the results in order."""
+        ...
+
+
+class Progress(Protocol):
+    """A progress meter: told how much there is, how much is done, and what is worth showing beside it."""
+
+    def start(self, total: int, unit: str, label: str) -> None:
+        """Announce ``total`` pieces of work."""
+        ...
+
+    def advance(self, amount: int, **notes: Any) -> None:
+        """Say that ``amount`` more pieces are done."""
+        ...
+
+    def close(self) -> None:
+        """No more is coming."""
+        ...
+
+
+@dataclass
+class Solution:
+    """The numbers of one method on one problem, before they are labelled.
+
+    ``values`` and ``sem`` map variable names of the catalogue to arrays of shape (times,). A complex variable's
+    ``sem`` is complex: its real and imaginary parts are the standard errors of the two parts.
+    ``extra`` maps further names to (dimensions, array, attrs); ``coords`` likewise; ``attrs`` is provenance.
+    """
+
+    values: dict[str, NDArray[Any]]
+    sem: dict[str, NDArray[Any]] = field(default_factory=dict)
+    extra: dict[str, tuple[tuple[str, ...], NDArray[Any], dict[str, Any]]] = field(default_factory=dict)
+    coords: dict[str, tuple[tuple[str, ...], NDArray[Any], dict[str, Any]]] = field(default_factory=dict)
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+
+class Method(Protocol):
+    """How a problem is solved: a frozen dataclass that holds the options of one method, and runs it."""
+
+    def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
+        """Solve ``problem`` for the variables ``names`` (all in the catalogue)."""
+        ...

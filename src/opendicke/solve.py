@@ -1,0 +1,116 @@
+"""The front door: a problem, a method and an executor in, a labelled Dataset out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+import time
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+
+from opendicke import checks
+from opendicke.ensemble.executors import Threads
+from opendicke.model import DickeModel
+from opendicke.observables.catalogue import VARIABLES, select
+from opendicke.problem import Executor, Method, Problem, Progress, Solution
+from opendicke.progress import meter
+from opendicke.states import SpinCoherent
+
+
+def solve(
+    model: DickeModel,
+    state: SpinCoherent,
+    times: ArrayLike,
+    method: Method,
+    observables: Any = None,
+    *,
+    executor: Executor | None = None,
+    progress: Progress | bool | None = None,
+) -> xr.Dataset:
+    r"""Evolve ``state`` under ``model`` and return expectation values at ``times``.
+
+    .. math:: \dot\rho = -i[H,\rho] + \kappa(2a\rho a^\dagger - \{a^\dagger a, \rho\}), \qquad
+              \langle X\rangle(t) = \mathrm{Tr}\,X\rho(t)
+
+    Args:
+        model: what evolves.
+        state: the state at t = 0.
+        times: strictly increasing times >= 0, in units of one over the model's rates; evenly spaced or not.
+        method: how, e.g. ``NuHOPS(trajectories=1000, seed=1)``, ``Lindblad()``, ``MeanField()``.
+        observables: names of the variables wanted (see ``opendicke.VARIABLES``); None for all.
+        executor: who runs the trajectories, e.g. ``Serial()`` or ``Threads(2)``; None for threads on all cores.
+        progress: None for a bar on a terminal only, True or False to force it, or a meter of your own.
+
+    Returns:
+        Dataset with dimension ``time``, one variable per name, ``<name>_sem`` (standard error of the mean)
+        beside each one that was sampled, definition and unit in each variable's attrs, and in the Dataset's
+        attrs everything needed to run it again.
+
+    Raises:
+        TypeError, ValueError: for an argument that is not of the kind described; the message names it.
+
+    >>> model = DickeModel.balanced(n_atoms=2, omega_a=1.0, omega_c=2.5, kappa=0.5, coupling=0.0)
+    >>> from opendicke.methods.mean_field import MeanField
+    >>> result = solve(model, SpinCoherent(np.pi / 2), [0.0, np.pi], MeanField())
+    >>> result.Sx.values.round(6)
+    array([ 1., -1.])
+    """
+    _check_kind("model", model, DickeModel, "an opendicke.DickeModel")
+    _check_kind("state", state, SpinCoherent, "a state such as opendicke.SpinCoherent(theta, phi)")
+    if not dataclasses.is_dataclass(method) or isinstance(method, type) or not hasattr(method, "run"):
+        hint = "Pass an instance, with its options in the parentheses."
+        raise checks.refuse("method", "a method such as NuHOPS(trajectories=100, seed=1)", method, hint, TypeError)
+    problem = Problem(model, state, checks.time_grid(times))
+    names = select(observables)
+    gauge = meter(progress)
+    began = time.perf_counter()
+    try:
+        solution = method.run(problem, names, executor or Threads(), gauge)
+    finally:
+        gauge.close()
+    solution.attrs["wall_time_s"] = time.perf_counter() - began
+    return _label(problem, method, names, solution)
+
+
+def _check_kind(name: str, value: Any, kind: type, expected: str) -> None:
+    if not isinstance(value, kind):
+        raise checks.refuse(name, expected, value, error=TypeError)
+
+
+def _label(problem: Problem, method: Method, names: tuple[str, ...], solution: Solution) -> xr.Dataset:
+    """Names, units and provenance around the numbers of ``solution``."""
+    data: dict[str, tuple[tuple[str, ...], NDArray[Any], dict[str, Any]]] = {}
+    for name in names:
+        about = {"definition": VARIABLES[name].definition, "units": "1"}
+        data[name] = (("time",), solution.values[name], about)
+        if name in solution.sem:
+            note = "standard error of the mean" + (" (real part: of Re; imaginary part: of Im)" * np.iscomplexobj(
+                solution.sem[name]
+            ))
+            data[f"{name}_sem"] = (("time",), solution.sem[name], {"definition": f"{note} of {name}", "units": "1"})
+    clash = set(data) & set(solution.extra)
+    if clash:
+        raise RuntimeError(f"a method may not overwrite {sorted(clash)}")
+    time_attrs = {"units": "1 / (unit of the model's rates)", "definition": "time since the initial state"}
+    coords = {"time": (("time",), problem.times, time_attrs), **solution.coords}
+    return xr.Dataset(data | solution.extra, coords, _provenance(problem, method) | solution.attrs)
+
+
+def _provenance(problem: Problem, method: Any) -> dict[str, Any]:
+    """Everything that determines the numbers, as plain strings and numbers that a file can hold."""
+    state = dataclasses.asdict(problem.state)
+    state["alpha"] = [problem.state.alpha.real, problem.state.alpha.imag]
+    versions = {name: metadata.version(name) for name in ("opendicke", "numpy", "scipy", "numba", "xarray")}
+    return {
+        "model": json.dumps(dataclasses.asdict(problem.model)),
+        "state": json.dumps(state),
+        "method": type(method).__name__,
+        "method_options": json.dumps(dataclasses.asdict(method)),
+        "versions": json.dumps(versions | {"python": platform.python_version()}),
+        "conventions": "hbar = 1; kappa is the field decay rate (the photon number decays at 2 kappa)",
+    }
