@@ -1,0 +1,106 @@
+r"""The moving spin frame: axes e1, e2, e3 (rows of a 3 × 3 array) that follow the trajectory.
+
+:math:`S = \sum_k e_k S'_k`. With :math:`\dot e_k = \Omega\times e_k` the generator gains :math:`i\Omega'\cdot S'`.
+All terms without b are collected into :math:`c\cdot S'`; Ω' is chosen so that nothing drives |0> → |1>
+(:math:`c_1 + ic_2 = 0`), no phase turns fast (Im c3 = 0), and a feedback turns e3 towards the mean spin.
+Ω is a gauge: any choice gives the same physics, so its denominator may be bounded freely.
+"""
+
+from __future__ import annotations
+
+import math
+
+from opendicke.engine.compile import compiled
+from opendicke.engine.simd import lanes, load, spread, total
+
+#: Size of the coefficient array that ``coefficients`` writes and the generator reads.
+COEFFICIENTS = 13
+
+
+@compiled
+def mean_spin(phi, blocks, stride, root_n, j):  # type: ignore[no-untyped-def]
+    """<ψ|ψ>, <S'_1>, <S'_2>, <S'_3> and j − <S'_3> on the physical state ψ = Φ_0."""
+    width = lanes(phi)
+    zero = spread(phi, 0.0)
+    norm, number, raise_r, raise_i = zero, zero, zero, zero
+    for block in range(blocks):
+        n = block * width
+        at = width + n
+        pr, pi = load(phi, at), load(phi, at + stride)
+        vr, vi = load(phi, at + 1), load(phi, at + 1 + stride)
+        above = load(root_n, n + 1)
+        weight = pr * pr + pi * pi
+        norm = norm + weight
+        number = number + weight * (load(root_n, stride) + spread(phi, n))
+        raise_r = raise_r + above * (pr * vr + pi * vi)
+        raise_i = raise_i + above * (pr * vi - pi * vr)
+    square = float(total(norm))
+    down = float(total(number)) / square
+    return square, float(total(raise_r)) / square, float(total(raise_i)) / square, j - down, down
+
+
+@compiled
+def coefficients(model, feedback, frame, field, z, s1, s2, s3, down, c, turn):  # type: ignore[no-untyped-def]
+    r"""Write the generator's coefficients to ``c`` and the frame's derivative to ``turn``; return dα/dt.
+
+    Args:
+        model: (j, ω_a, ω_c, κ, G/√N, D/√N).
+        feedback: rate at which e3 turns to the mean spin.
+        frame, field, z: axes, cavity amplitude α and noise z* at this moment.
+        s1, s2, s3, down: mean spin in the frame and j − s3.
+    """
+    j, omega_a, omega_c, kappa, big_g, big_d = model[0], model[1], model[2], model[3], model[4], model[5]
+    along = z - 1j * field.conjugate()
+    # (z* − iα*)Λ − iαΛ† − iω_a S^z with Λ = (G S^x − i D S^y)/√N, in the laboratory's axes
+    cx = big_g * (along - 1j * field)
+    cy = -1j * big_d * (along + 1j * field)
+    cz = -1j * omega_a
+    c1 = cx * frame[0, 0] + cy * frame[0, 1] + cz * frame[0, 2]
+    c2 = cx * frame[1, 0] + cy * frame[1, 1] + cz * frame[1, 2]
+    c3 = cx * frame[2, 0] + cy * frame[2, 1] + cz * frame[2, 2]
+    drive = c1 + 1j * c2
+    steady = max(s3, 0.5 * j)
+    o1 = -drive.imag - feedback * s2 / steady
+    o2 = drive.real + feedback * s1 / steady
+    o3 = -c3.imag
+    c1 += 1j * o1
+    c2 += 1j * o2
+    for i in range(3):
+        turn[0, i] = o3 * frame[1, i] - o2 * frame[2, i]
+        turn[1, i] = o1 * frame[2, i] - o3 * frame[0, i]
+        turn[2, i] = o2 * frame[0, i] - o1 * frame[1, i]
+    lower, upper = 0.5 * (c1 + 1j * c2), 0.5 * (c1 - 1j * c2)
+    c[0], c[1], c[2], c[3], c[4] = lower.real, lower.imag, upper.real, upper.imag, c3.real
+    mean_a = _tilted(big_g, 0, frame, s1, s2, s3, down, c, 5)
+    mean_b = _tilted(big_d, 1, frame, s1, s2, s3, down, c, 9)
+    return -(kappa + 1j * omega_c) * field - 1j * mean_a - mean_b
+
+
+@compiled
+def _tilted(strength, axis, frame, s1, s2, s3, down, c, at):  # type: ignore[no-untyped-def]
+    """Coefficients of X = strength · S^axis in the frame, written to c[at:at+4]; returns <X>.
+
+    They are Re and Im of the factor of S'_-, the slope in n, and X's diagonal at n = 0 minus <X>
+    (written without the large j, which cancels).
+    """
+    x1, x2, x3 = strength * frame[0, axis], strength * frame[1, axis], strength * frame[2, axis]
+    c[at], c[at + 1], c[at + 2] = 0.5 * x1, 0.5 * x2, x3
+    c[at + 3] = x3 * down - x1 * s1 - x2 * s2
+    return x1 * s1 + x2 * s2 + x3 * s3
+
+
+@compiled
+def orthonormalise(frame):  # type: ignore[no-untyped-def]
+    """Make the axes orthonormal and right-handed again, keeping the direction of e3."""
+    scale = 1 / math.sqrt(frame[2, 0] ** 2 + frame[2, 1] ** 2 + frame[2, 2] ** 2)
+    for i in range(3):
+        frame[2, i] *= scale
+    overlap = frame[0, 0] * frame[2, 0] + frame[0, 1] * frame[2, 1] + frame[0, 2] * frame[2, 2]
+    for i in range(3):
+        frame[0, i] -= overlap * frame[2, i]
+    scale = 1 / math.sqrt(frame[0, 0] ** 2 + frame[0, 1] ** 2 + frame[0, 2] ** 2)
+    for i in range(3):
+        frame[0, i] *= scale
+    frame[1, 0] = frame[2, 1] * frame[0, 2] - frame[2, 2] * frame[0, 1]
+    frame[1, 1] = frame[2, 2] * frame[0, 0] - frame[2, 0] * frame[0, 2]
+    frame[1, 2] = frame[2, 0] * frame[0, 1] - frame[2, 1] * frame[0, 0]

@@ -1,0 +1,256 @@
+"""One trajectory: a state, and the function that carries it along a noise path."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opendicke.engine.compile import compiled
+from opendicke.engine.frame import COEFFICIENTS, coefficients, mean_spin, orthonormalise
+from opendicke.engine.generator import FIRST, LAST, SECOND, THIRD, sweep
+from opendicke.engine.measure import CHANNELS, measure
+from opendicke.engine.noise import NoisePath
+from opendicke.engine.simd import lanes
+from opendicke.engine.window import LEVEL_MARGIN, STABILITY, allocate, clear, enlarge, needed, stiffness
+
+#: Outcomes of ``_propagate``.
+FINE, NOT_FINITE, OUT_OF_MEMORY = 0, 1, 2
+
+#: Entries of ``TrajectoryState.window``.
+BLOCKS, LEVELS, STRIDE, CAPACITY = 0, 1, 2, 3
+#: Entries of ``TrajectoryState.work``: right-hand sides, points swept, largest n and k, steps completed.
+SWEEPS, POINTS, MOST_STATES, MOST_LEVELS, STEPS_DONE = 0, 1, 2, 3, 4
+
+
+class TrajectoryFailure(RuntimeError):
+    """A trajectory could not be carried on; ``step`` is the noise step at which it stopped."""
+
+    def __init__(self, reason: str, step: int) -> None:
+        super().__init__(reason)
+        self.step = step
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """Numbers that stay the same along a trajectory.
+
+    ``coupling_x`` = (g₋ + g₊)/√N and ``coupling_y`` = (g₋ − g₊)/√N multiply S^x and S^y in Λ.
+    """
+
+    j: float
+    omega_a: float
+    omega_c: float
+    kappa: float
+    coupling_x: float
+    coupling_y: float
+    tol: float
+    feedback: float
+    memory_limit: int
+
+    def constants(self) -> NDArray[np.float64]:
+        """The numbers in the order in which the compiled code reads them."""
+        rates = (self.j, self.omega_a, self.omega_c, self.kappa, self.coupling_x, self.coupling_y)
+        return np.array([*rates, self.tol, self.feedback, self.memory_limit], dtype=np.float64)
+
+
+@dataclass
+class TrajectoryState:
+    """Everything that a trajectory is at one moment (copy it to clone the trajectory)."""
+
+    buffer: NDArray[np.floating]
+    window: NDArray[np.int64]
+    frame: NDArray[np.float64]
+    field: NDArray[np.complex128]
+    work: NDArray[np.int64] = field(default_factory=lambda: np.zeros(5, dtype=np.int64))
+    dropped: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
+
+    def copy(self) -> TrajectoryState:
+        """An independent copy."""
+        # The buffer must stay aligned, so it is allocated anew and filled.
+        buffer = allocate(self.buffer, self.window[STRIDE], self.window[CAPACITY])
+        buffer[:] = self.buffer
+        parts = (self.window, self.frame, self.field, self.work, self.dropped)
+        return TrajectoryState(buffer, *(part.copy() for part in parts))
+
+    def psi(self) -> NDArray[np.complex128]:
+        """The physical state on |j, j−n> along e3, n = 0 …: normalised, shape (states in the window,)."""
+        width = 64 // self.buffer.itemsize
+        rows = self.buffer[: 2 * self.window[STRIDE]].reshape(2, -1)[:, width : width * (1 + self.window[BLOCKS])]
+        state = rows[0].astype(np.float64) + 1j * rows[1]
+        normalised: NDArray[np.complex128] = state / np.linalg.norm(state)
+        return normalised
+
+
+def initial_state(frame: NDArray[np.float64], amplitude: complex, dtype: str, two_j: int) -> TrajectoryState:
+    """|0> along e3 (row 2 of ``frame``), hierarchy empty, cavity field ``amplitude``."""
+    width = 64 // np.dtype(dtype).itemsize
+    blocks = min(2, -(-(two_j + 1) // width))
+    stride, capacity = (max(blocks, 6) + 2) * width, 40
+    buffer = allocate(np.empty(0, dtype=dtype), stride, capacity)
+    buffer[width] = 1
+    window = np.array([blocks, 1 + LEVEL_MARGIN, stride, capacity], dtype=np.int64)
+    return TrajectoryState(buffer, window, frame.astype(np.float64), np.array([amplitude], dtype=np.complex128))
+
+
+def propagate(
+    state: TrajectoryState, dynamics: Dynamics, path: NoisePath, record_after: NDArray[np.int64], rows: int
+) -> NDArray[np.float64]:
+    """Carry ``state`` along ``path`` in place; return the channels at the steps asked for.
+
+    Args:
+        state: where to start; afterwards, where it ended.
+        dynamics: parameters.
+        path: noise.
+        record_after: for the start and for each step's end, the row of the answer to fill, or −1: (steps + 1,).
+        rows: rows of the answer.
+
+    Returns:
+        Channels, shape (rows, CHANNELS).
+
+    Raises:
+        TrajectoryFailure: at a non-finite number, or when the window outgrows the memory limit.
+    """
+    channels = np.full((rows, CHANNELS), np.nan)
+    skew = None if dynamics.coupling_y == 0 else 1.0
+    outcome, step, state.buffer = _propagate(
+        state.buffer, state.window, state.frame, state.field, state.work, state.dropped, dynamics.constants(), skew,
+        path.steps, path.middle, path.slope, record_after, channels,
+    )  # fmt: skip
+    if outcome == NOT_FINITE:
+        raise TrajectoryFailure("a number that is not finite", step)
+    if outcome == OUT_OF_MEMORY:
+        blocks, levels = int(state.window[BLOCKS]), int(state.window[LEVELS])
+        width = 64 // state.buffer.itemsize
+        raise TrajectoryFailure(f"a window of {blocks * width} states x {levels} levels, over the memory limit", step)
+    return channels
+
+
+@compiled
+def _tables(like, stride, capacity, j):  # type: ignore[no-untyped-def]
+    """sqrt(n(N−n+1)) with the lane numbers behind it, and sqrt(k)."""
+    width = lanes(like)
+    root_n = np.zeros(stride + width, dtype=like.dtype)
+    for n in range(stride):
+        root_n[n] = math.sqrt(max(n * (2 * j - n + 1), 0.0))
+    for lane in range(width):
+        root_n[stride + lane] = lane
+    root_k = np.sqrt(np.arange(capacity + 2)).astype(like.dtype)
+    return root_n, root_k
+
+
+@compiled
+def _fill_decay(decay, levels, h, omega_c, kappa):  # type: ignore[no-untyped-def]
+    """Re and Im of exp(−(κ + iω_c) k h/2)."""
+    one = np.exp(-0.5 * h * (kappa + 1j * omega_c))
+    value = 1.0 + 0j
+    for k in range(levels):
+        decay[2 * k], decay[2 * k + 1] = value.real, value.imag
+        value *= one
+
+
+# fmt: off
+@compiled
+def _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope, root_n, root_k, decay, c, scratch, psi):  # type: ignore[no-untyped-def]  # noqa: E501
+    """One Runge–Kutta step of length h with the noise z + slope·(time since the start of the step).
+
+    ``psi`` is ``mean_spin`` of Φ, known already. ``scratch`` is (frame of the stage, its derivative, sum).
+    """
+    phi, t2, t3, t4 = buffer[:size], buffer[size:2 * size], buffer[2 * size:3 * size], buffer[3 * size:4 * size]
+    axes, turn, gathered = scratch[0], scratch[1], scratch[2]
+    blocks, levels, stride = window[BLOCKS], window[LEVELS], window[STRIDE]
+    axes[:] = frame
+    gathered[:] = 0
+    start = field[0]
+    amplitude, change = start, 0j
+    source, out = phi, t2
+    for stage in range(4):
+        if stage > FIRST:
+            psi = mean_spin(source, blocks, stride, root_n, dynamics[0])
+        z_now = z + slope * (0.0 if stage == FIRST else (h if stage == LAST else 0.5 * h))
+        rate = coefficients(dynamics, dynamics[7], axes, amplitude, z_now, psi[1], psi[2], psi[3], psi[4], c, turn)
+        sweep(stage, source, phi, t2, t3, out, h, blocks, levels, stride, root_n, root_k, decay, c, skew)
+        weight = h / 6 if stage == FIRST or stage == LAST else h / 3
+        reach = h if stage == THIRD else 0.5 * h
+        change += weight * rate
+        amplitude = start + reach * rate
+        for i in range(3):
+            for k in range(3):
+                gathered[i, k] += weight * turn[i, k]
+                axes[i, k] = frame[i, k] + reach * turn[i, k]
+        if stage == FIRST:
+            source, out = t2, t3
+        elif stage == SECOND:
+            source, out = t3, t4
+        else:
+            source, out = t4, phi
+    field[0] = start + change
+    frame += gathered
+    orthonormalise(frame)
+
+
+@compiled
+def _rescale(phi, size, factor):  # type: ignore[no-untyped-def]
+    for at in range(size):
+        phi[at] *= factor
+
+
+@compiled
+def _propagate(buffer, window, frame, field, work, dropped, dynamics, skew, steps, middle, slope, record_after, channels):  # type: ignore[no-untyped-def]  # noqa: E501
+    """Run along the path. Returns (outcome, step, buffer): the buffer is a new one if the window outgrew it."""
+    j, tol = dynamics[0], dynamics[6]
+    width = lanes(buffer)
+    max_blocks = -(-(int(2 * j) + 1) // width)
+    root_n, root_k = _tables(buffer, window[STRIDE], window[CAPACITY], j)
+    decay = np.empty(2 * window[CAPACITY], dtype=buffer.dtype)
+    c, scratch = np.zeros(COEFFICIENTS, dtype=np.float64), np.zeros((3, 3, 3))
+    size = 2 * window[STRIDE] * window[CAPACITY]
+    for step in range(steps.size + 1):
+        if record_after[step] >= 0:
+            measure(buffer, window[BLOCKS], window[LEVELS], window[STRIDE], root_n, j, frame, field[0],
+                    channels[record_after[step]])
+        if step == steps.size:
+            break
+        elapsed, whole = 0.0, steps[step]
+        while elapsed < whole * (1 - 1e-12):
+            psi = mean_spin(buffer, window[BLOCKS], window[STRIDE], root_n, j)
+            if not (math.isfinite(psi[0]) and math.isfinite(psi[4]) and math.isfinite(field[0].real)):
+                return NOT_FINITE, step, buffer
+            if psi[0] > 4.0 or psi[0] < 0.25:
+                _rescale(buffer, window[LEVELS] * 2 * window[STRIDE], 1 / math.sqrt(psi[0]))
+                psi = mean_spin(buffer, window[BLOCKS], window[STRIDE], root_n, j)
+            blocks, levels = needed(buffer, window[BLOCKS], window[LEVELS], window[STRIDE], tol * tol * psi[0],
+                                    max_blocks)
+            if (blocks + 2) * width > window[STRIDE] or levels > window[CAPACITY]:
+                stride = max(window[STRIDE], (blocks + blocks // 2 + 2) * width)
+                capacity = max(window[CAPACITY], levels + levels // 2)
+                if 8.0 * stride * capacity * buffer.itemsize > dynamics[8]:
+                    window[BLOCKS], window[LEVELS] = blocks, levels
+                    return OUT_OF_MEMORY, step, buffer
+                buffer = enlarge(buffer, window[STRIDE], window[CAPACITY], stride, capacity, window[LEVELS])
+                window[STRIDE], window[CAPACITY] = stride, capacity
+                size = 2 * stride * capacity
+                root_n, root_k = _tables(buffer, stride, capacity, j)
+                decay = np.empty(2 * capacity, dtype=buffer.dtype)
+            if blocks < window[BLOCKS] or levels < window[LEVELS]:
+                dropped[0] += clear(buffer, size, window[BLOCKS], window[LEVELS], window[STRIDE], blocks,
+                                    levels) / psi[0]
+            window[BLOCKS], window[LEVELS] = blocks, levels
+            states = min(blocks * width, int(2 * j) + 1)
+            z = middle[step] + slope[step] * (elapsed - 0.5 * whole)
+            coefficients(dynamics, dynamics[7], frame, field[0], z, psi[1], psi[2], psi[3], psi[4], c, scratch[1])
+            pieces = math.ceil((whole - elapsed) * stiffness(dynamics, c, states, levels, skew is None) / STABILITY)
+            h = (whole - elapsed) / max(pieces, 1)
+            _fill_decay(decay, levels, h, dynamics[2], dynamics[3])
+            _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope[step], root_n, root_k, decay, c,
+                  scratch, psi)
+            elapsed += h
+            work[SWEEPS] += 4
+            work[POINTS] += 4 * blocks * width * levels
+            work[MOST_STATES] = max(work[MOST_STATES], states)
+            work[MOST_LEVELS] = max(work[MOST_LEVELS], levels)
+        work[STEPS_DONE] += 1
+    return FINE, steps.size, buffer
+# fmt: on

@@ -1,0 +1,114 @@
+"""The adaptive window: how many states n and levels k are kept, and how long a step it allows.
+
+The window holds every |Φ_k,n| > tol (relative to ‖ψ‖ = 1), plus one block in n and four levels in k; the rest is
+set to zero and what was dropped is added up. There is no cap: n may reach N, and k goes as far as it must.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from opendicke.engine.compile import compiled
+from opendicke.engine.simd import lanes, larger, largest, load, spread
+
+#: Levels kept beyond the last one that matters.
+LEVEL_MARGIN = 4
+#: RK4 is stable on the imaginary axis up to 2.83; the rest of that is safety for the bound below.
+STABILITY = 2.4
+
+
+@compiled
+def column_peak(phi, block, levels, stride):  # type: ignore[no-untyped-def]
+    """Largest |Φ_k,n|² in one block of n, over all levels."""
+    peak = spread(phi, 0.0)
+    at = (block + 1) * lanes(phi)
+    for _ in range(levels):
+        pr, pi = load(phi, at), load(phi, at + stride)
+        peak = larger(pr * pr + pi * pi, peak)
+        at += 2 * stride
+    return float(largest(peak))
+
+
+@compiled
+def level_peak(phi, level, blocks, stride):  # type: ignore[no-untyped-def]
+    """Largest |Φ_k,n|² in one level."""
+    peak = spread(phi, 0.0)
+    at = lanes(phi) + 2 * level * stride
+    for _ in range(blocks):
+        pr, pi = load(phi, at), load(phi, at + stride)
+        peak = larger(pr * pr + pi * pi, peak)
+        at += lanes(phi)
+    return float(largest(peak))
+
+
+@compiled
+def needed(phi, blocks, levels, stride, threshold, max_blocks):  # type: ignore[no-untyped-def]
+    """Blocks and levels of the smallest window, with its margins, that holds every |Φ|² > ``threshold``."""
+    last = blocks - 1
+    while last > 0 and column_peak(phi, last, levels, stride) <= threshold:
+        last -= 1
+    level = levels - 1
+    while level > 0 and level_peak(phi, level, blocks, stride) <= threshold:
+        level -= 1
+    return min(max_blocks, last + 2), level + 1 + LEVEL_MARGIN
+
+
+@compiled
+def clear(buffer, size, blocks, levels, stride, new_blocks, new_levels):  # type: ignore[no-untyped-def]
+    """Zero what lies outside the new window, in Φ and in the stages; return the weight dropped from Φ."""
+    width = lanes(buffer)
+    dropped = 0.0
+    for k in range(levels):
+        first = 0 if k >= new_levels else new_blocks * width
+        for part in range(2):
+            start = (2 * k + part) * stride + width
+            for at in range(start + first, start + blocks * width):
+                dropped += float(buffer[at]) ** 2
+                for copy in range(4):
+                    buffer[copy * size + at] = 0
+    return dropped
+
+
+@compiled
+def enlarge(buffer, stride, capacity_levels, new_stride, new_capacity, levels):  # type: ignore[no-untyped-def]
+    """A zeroed buffer of the new capacity with Φ copied into it (the stages are scratch)."""
+    fresh = allocate(buffer, new_stride, new_capacity)
+    for row in range(2 * levels):
+        for at in range(min(stride, new_stride)):
+            fresh[row * new_stride + at] = buffer[row * stride + at]
+    return fresh
+
+
+@compiled
+def allocate(like, stride, capacity_levels):  # type: ignore[no-untyped-def]
+    """Zeroed memory for Φ and the three stages, aligned to the vector registers."""
+    size = 8 * stride * capacity_levels
+    raw = np.zeros(size + 64, dtype=like.dtype)
+    skip = (-(raw.ctypes.data // raw.itemsize)) % (64 // raw.itemsize)
+    return raw[skip : skip + size]
+
+
+@compiled
+def oscillator_edge(levels):  # type: ignore[no-untyped-def]
+    """Upper bound of b + b† cut to ``levels`` states: √2 × the largest zero of the Hermite polynomial H_levels.
+
+    G. Szegő, Orthogonal Polynomials, eq. (6.32.4): that zero is below √(2K+1) − 1.8557 (2K+1)^(-1/6).
+    """
+    edge = 2.0 * levels + 1.0
+    return math.sqrt(2.0) * (math.sqrt(edge) - 1.8557 * edge ** (-1.0 / 6.0))
+
+
+@compiled
+def stiffness(model, c, states, levels, hermitian):  # type: ignore[no-untyped-def]
+    """Bound of the generator's norm on the window, without the damping −wk (which is integrated exactly)."""
+    j = model[0]
+    # ‖S'_+ + S'_-‖ on n < states: of an oscillator with √N quanta per step, or of the whole spin
+    flip = min(math.sqrt(2 * j) * oscillator_edge(states), 2 * j)
+    depth = oscillator_edge(levels)
+    coupling = math.sqrt(c[5] ** 2 + c[6] ** 2) * flip + max(abs(c[8]), abs(c[8] - c[7] * (states - 1)))
+    if not hermitian:
+        coupling += math.sqrt(c[9] ** 2 + c[10] ** 2) * flip + max(abs(c[12]), abs(c[12] - c[11] * (states - 1)))
+    lower, upper = math.sqrt(c[0] ** 2 + c[1] ** 2), math.sqrt(c[2] ** 2 + c[3] ** 2)
+    return depth * coupling + (lower + upper) * 0.5 * flip + abs(c[4]) * (states - 1)
