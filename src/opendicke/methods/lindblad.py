@@ -1,0 +1,284 @@
+"""The exact master equation for small N: the full density matrix of spin and cavity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln, xlogy
+
+from opendicke import checks
+from opendicke.methods.mean_field import MeanField
+from opendicke.model import DickeModel
+from opendicke.observables.catalogue import CHANNELS, from_channels
+from opendicke.problem import Executor, Problem, Progress, Solution
+from opendicke.progress import Silent
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+#: Real matrices as large as the density matrix alive at once: 16 stages of DOP853, its state and error vectors,
+#: the generator's work space.
+WORKING_COPIES = 28
+
+
+class _OverflowError(Exception):
+    """The highest photon number kept holds too much."""
+
+    def __init__(self, population: float, time: float) -> None:
+        super().__init__(population, time)
+        self.population, self.time = population, time
+
+
+@dataclass(frozen=True)
+class Lindblad:
+    r"""The exact master equation, for small N.
+
+    .. math::
+        \dot\rho = -i[H,\rho] + \kappa\,(2a\rho a^\dagger - a^\dagger a\rho - \rho a^\dagger a)
+
+    with H of :class:`opendicke.DickeModel`; κ is the decay rate of the field. The only approximations are the
+    cavity's highest photon number, which is watched at every step of the integrator, and the integrator's
+    tolerance. Time grows as :math:`(N+1)^2` photons², and faster for strong coupling: N = 10 takes seconds.
+
+    Args:
+        photons: highest photon number kept, >= 1; None raises it until the bound below holds.
+        rtol: relative tolerance of the integrator, > 0.
+        atol: absolute tolerance on the elements of ρ, > 0.
+        max_top_population: largest population of the highest photon number, >= 1e-12 and < 1.
+        max_memory: memory that a run may take, in GiB.
+
+    Raises:
+        ValueError, TypeError: for an option out of range; for ``photons`` too small, naming one to try; for a
+            problem that needs more than ``max_memory``.
+        RuntimeError: if the integrator fails.
+
+    Source: K. Müller and W. T. Strunz, *Genuine quantum effects in Dicke-type models at large atom numbers*,
+    eqs. (1) and (2). Integrator: DOP853 of ``scipy.integrate``.
+
+    >>> import opendicke as od
+    >>> model = od.DickeModel.tavis_cummings(n_atoms=1, omega_a=1.0, omega_c=1.0, kappa=0.0, coupling=0.5)
+    >>> result = od.solve(model, od.Inverted(), [0.0, np.pi / 2, np.pi], od.Lindblad())
+    >>> (result.Sz.values + 0.5).round(6) + 0.0  # vacuum Rabi oscillations, cos²(g t)
+    array([1. , 0.5, 0. ])
+    """
+
+    photons: int | None = None
+    rtol: float = 1e-9
+    atol: float = 1e-12
+    max_top_population: float = 1e-8
+    max_memory: float = 4.0
+
+    def __post_init__(self) -> None:
+        if self.photons is not None:
+            object.__setattr__(self, "photons", checks.integer("photons", self.photons, minimum=1))
+        for name in ("rtol", "atol", "max_top_population", "max_memory"):
+            object.__setattr__(self, name, checks.real(name, getattr(self, name), above=0.0))
+        if not 1e-12 <= self.max_top_population < 1:
+            expected = "a number >= 1e-12 (less is lost in rounding) and < 1"
+            raise checks.refuse("max_top_population", expected, self.max_top_population)
+
+    def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
+        """Solve ``problem`` for the variables ``names``."""
+        progress.start(len(problem.times), "times", "master equation")
+        rows, photons, top = self._collect(problem, channels_of, progress)
+        attrs = {"photons": photons, "top_population": top}
+        return Solution(from_channels(names, np.array(rows)), attrs=attrs)
+
+    def density_matrices(self, problem: Problem) -> NDArray[np.complex128]:
+        r"""The density matrix :math:`\langle n,f|\rho(t)|n',f'\rangle` at ``problem.times``.
+
+        Returns:
+            shape (times, N+1, F, N+1, F): n counts down from the top, :math:`m = j - n`; f counts photons.
+        """
+        matrices, _, _ = self._collect(problem, lambda rho: rho, Silent(), stored=len(problem.times))
+        return np.array(matrices)
+
+    def spin_states(self, problem: Problem) -> NDArray[np.complex128]:
+        """The spin's reduced density matrix at ``problem.times``: shape (times, N+1, N+1), all-up first."""
+        matrices, _, _ = self._collect(problem, lambda rho: np.einsum("nfmf->nm", rho), Silent())
+        return np.array(matrices)
+
+    def _collect(
+        self,
+        problem: Problem,
+        record: Callable[[NDArray[np.complex128]], NDArray[Any]],
+        progress: Progress,
+        stored: int = 0,
+    ) -> tuple[list[NDArray[Any]], int, float]:
+        """What ``record`` makes of ρ at each time, the cutoff used, and the largest population of its top level."""
+        reached = 0
+        photons = self.photons if self.photons is not None else _guess(problem)
+        while True:
+            self._check_memory(problem.model.n_atoms, photons, stored)
+            records: list[NDArray[Any]] = []
+            top = 0.0
+            try:
+                for rho, worst in self._evolve(problem, photons):
+                    top = worst
+                    records.append(record(rho))
+                    if len(records) > reached:  # a larger cutoff starts again; the meter does not go back
+                        reached = len(records)
+                        progress.advance(1, photons=photons)
+                return records, photons, top
+            except _OverflowError as overflow:
+                if self.photons is not None:
+                    raise self._too_small(photons, overflow) from None
+            photons = _next_cutoff(photons)
+
+    def _too_small(self, photons: int, overflow: _OverflowError) -> Exception:
+        expected = f"a cutoff whose top level stays below max_top_population = {self.max_top_population:g}"
+        got = f"{photons} (population {overflow.population:.1e} at t = {overflow.time:.4g})"
+        hint = f"Try photons={_next_cutoff(photons)}, or photons=None to have it chosen."
+        return ValueError(f"photons: expected {expected}, got {got}. {hint}")
+
+    def _check_memory(self, n_atoms: int, photons: int, stored: int) -> None:
+        elements = float((n_atoms + 1) * (photons + 1)) ** 2
+        needed = 8 * elements * (WORKING_COPIES + 2 * stored) / 2**30
+        if needed > self.max_memory:
+            raise ValueError(
+                f"n_atoms: {n_atoms} atoms with up to {photons} photons need {needed:.3g} GiB of memory for the "
+                f"master equation, more than max_memory = {self.max_memory:g} GiB. "
+                "Use NuHOPS, whose cost does not grow with N."
+            )
+
+    def _evolve(self, problem: Problem, photons: int) -> Iterator[tuple[NDArray[np.complex128], float]]:
+        """ρ at each time, shape (N+1, F, N+1, F), with the largest top population up to then."""
+        from scipy.integrate import DOP853
+
+        generator = _Generator(problem.model, photons)
+        start = _initial(problem, photons, self.max_top_population)
+        # The top level was checked for t = 0 by _initial; here it is checked after every step.
+        worst = generator.top_population(start)
+        pending = 0
+        if problem.times[0] == 0.0:
+            yield generator.unfold(start), worst
+            pending = 1
+        if pending == len(problem.times):
+            return
+        solver = DOP853(generator, 0.0, start, float(problem.times[-1]), rtol=self.rtol, atol=self.atol)
+        while solver.status == "running":
+            message = solver.step()
+            if solver.status == "failed":
+                raise RuntimeError(f"the integrator stopped at t = {solver.t:g}: {message}")
+            worst = max(worst, generator.top_population(solver.y))
+            if worst > self.max_top_population:
+                raise _OverflowError(worst, solver.t)
+            inside = int(np.searchsorted(problem.times, solver.t, side="right"))
+            if inside > pending:
+                interpolant = solver.dense_output()
+                for time in problem.times[pending:inside]:
+                    yield generator.unfold(interpolant(time)), worst
+                pending = inside
+
+
+class _Generator:
+    r"""The right-hand side on one real matrix, :math:`A = \mathrm{Re}\,\rho + \mathrm{Im}\,\rho`.
+
+    H and a are real in the Dicke and Fock basis, Re ρ is symmetric and Im ρ antisymmetric, so A determines ρ and
+
+    .. math:: \dot A = (HA)^T - HA^T + \kappa\,(2aAa^T - a^\dagger a A - A a^\dagger a)
+
+    which halves both memory and work.
+    """
+
+    def __init__(self, model: DickeModel, photons: int) -> None:
+        from scipy import sparse
+
+        n_atoms, levels = model.n_atoms, photons + 1
+        n, f = np.arange(n_atoms + 1), np.arange(levels)
+        lower = sparse.diags_array(np.sqrt((n[:-1] + 1.0) * (n_atoms - n[:-1])), offsets=-1)
+        destroy = sparse.diags_array(np.sqrt(f[1:].astype(float)), offsets=1)
+        rise = sparse.kron(model.g_minus * lower + model.g_plus * lower.T, destroy.T) / math.sqrt(n_atoms)
+        energy = np.add.outer(model.omega_a * (n_atoms / 2 - n), model.omega_c * f).ravel()
+        self.hamiltonian: csr_array = sparse.csr_array(rise + rise.T + sparse.diags_array(energy))
+        jump = math.sqrt(2 * model.kappa) * sparse.kron(sparse.eye_array(n_atoms + 1), destroy)
+        self.jump: csr_array = sparse.csr_array(jump)
+        self.decay = model.kappa * np.tile(f.astype(float), n_atoms + 1)
+        self.shape = (n_atoms + 1, levels, n_atoms + 1, levels)
+        self.size = (n_atoms + 1) * levels
+
+    def __call__(self, _time: float, y: NDArray[np.float64]) -> NDArray[np.float64]:
+        folded = y.reshape(self.size, self.size)
+        transposed = np.ascontiguousarray(folded.T)  # the sparse products want rows that are contiguous
+        change: NDArray[np.float64] = self.jump @ np.ascontiguousarray((self.jump @ transposed).T)
+        change -= self.hamiltonian @ transposed
+        change += np.ascontiguousarray((self.hamiltonian @ folded).T)
+        change -= np.add.outer(self.decay, self.decay) * folded
+        return change.ravel()
+
+    def unfold(self, y: NDArray[np.float64]) -> NDArray[np.complex128]:
+        """ρ from A, shape (N+1, F, N+1, F)."""
+        folded = y.reshape(self.size, self.size)
+        return (0.5 * (folded + folded.T) + 0.5j * (folded - folded.T)).reshape(self.shape)
+
+    def top_population(self, y: NDArray[np.float64]) -> float:
+        """Population of the highest photon number."""
+        levels = self.shape[1]
+        return float(y.reshape(self.size, self.size).diagonal()[levels - 1 :: levels].sum())
+
+
+def _initial(problem: Problem, photons: int, bound: float) -> NDArray[np.float64]:
+    """A = Re ρ + Im ρ of the initial state, flat."""
+    f = np.arange(photons + 1)
+    alpha = problem.state.alpha
+    log_size = -0.5 * abs(alpha) ** 2 + xlogy(f, abs(alpha)) - 0.5 * gammaln(f + 1)
+    cavity = np.exp(log_size + 1j * f * np.angle(alpha))
+    missing = 1.0 - float(np.sum(np.abs(cavity[:-1]) ** 2))  # population at the top level and above
+    if missing > bound:
+        raise _OverflowError(missing, 0.0)
+    spin = problem.state.dicke_amplitudes(problem.model.n_atoms)
+    psi = np.outer(spin, cavity / np.linalg.norm(cavity)).ravel()
+    rho = np.outer(psi, psi.conj())
+    folded: NDArray[np.float64] = (rho.real + rho.imag).ravel()
+    return folded
+
+
+def _next_cutoff(photons: int) -> int:
+    return photons + max(4, photons // 4)
+
+
+def _guess(problem: Problem) -> int:
+    """A first cutoff: a coherent state of the largest mean-field photon number, and room for its tail."""
+    stop = problem.times[-1]
+    grid = np.linspace(0.0, stop, 200) if stop > 0 else np.zeros(1)
+    _, beta = MeanField(rtol=1e-6, atol=1e-9).trajectory(problem.model, problem.state, grid)
+    largest = problem.model.n_atoms * float(np.max(np.abs(beta) ** 2))
+    return math.ceil(largest + 6 * math.sqrt(largest)) + 6
+
+
+def channels_of(rho: NDArray[np.complex128]) -> NDArray[np.float64]:
+    """The catalogue's channels of one density matrix of shape (N+1, F, N+1, F): shape (channels,)."""
+    n_atoms, levels = rho.shape[0] - 1, rho.shape[1]
+    f = np.arange(levels, dtype=float)
+    photon_blocks = np.einsum("nfmf->fnm", rho)
+    spin = photon_blocks.sum(axis=0)
+    # Tr_cavity(a ρ) = Σ_f √(f+1) <f+1|ρ|f>
+    spin_a = np.einsum("f,nfmf->nm", np.sqrt(f[1:]), rho[:, 1:, :, :-1])
+    spin_a2 = np.einsum("f,nfmf->nm", np.sqrt(f[2:] * f[1:-1]), rho[:, 2:, :, :-2])
+    population = np.einsum("fnn->f", photon_blocks).real
+    operators = dict(zip("xyz", spin_matrices(n_atoms), strict=True))
+    found: dict[str, Any] = {"n_photon": f @ population, "n_photon2": (f * (f - 1)) @ population}
+    amplitudes = {"a": np.trace(spin_a), "a2": np.trace(spin_a2)}
+    for axis, operator in operators.items():
+        found[f"S{axis}"] = np.sum(operator.T * spin).real
+        amplitudes[f"S{axis}_a"] = np.sum(operator.T * spin_a)
+    for pair in ("xx", "yy", "zz", "xy", "yz", "zx"):
+        # Re Tr(S_i S_j ρ) is the symmetrised moment
+        found[f"S{pair}"] = np.sum((operators[pair[0]] @ operators[pair[1]]).T * spin).real
+    for name, value in amplitudes.items():
+        found |= {f"re_{name}": value.real, f"im_{name}": value.imag}
+    return np.array([found[name] for name in CHANNELS], dtype=np.float64)
+
+
+def spin_matrices(n_atoms: int) -> tuple[NDArray[np.complex128], ...]:
+    """S^x, S^y, S^z in the Dicke basis, all-up first: shape (N+1, N+1) each."""
+    n = np.arange(n_atoms)
+    lower = np.diag(np.sqrt((n + 1.0) * (n_atoms - n)), -1).astype(complex)
+    raising = lower.T
+    z = np.diag(n_atoms / 2 - np.arange(n_atoms + 1)).astype(complex)
+    return 0.5 * (raising + lower), -0.5j * (raising - lower), z

@@ -1,0 +1,155 @@
+"""The master equation against stored exact numbers, QuTiP and closed-form limits."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import qutip
+
+import opendicke as od
+from opendicke.methods import lindblad
+from opendicke.problem import Problem
+
+REFERENCE = json.loads((Path(__file__).parent / "data" / "exact.json").read_text())
+FIG1 = od.DickeModel(n_atoms=4, **REFERENCE["model"])
+RUNS = [run for run in REFERENCE["runs"] if run["n_atoms"] <= 10]
+STORED = {"Sx": "Sx", "Sy": "Sy", "Sz": "Sz", "n_photon": "n", "n_photon2": "adadaa", "Sx2": "Sx2"}
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: f"N={run['n_atoms']} theta={run['theta']:.2f}")
+def test_stored_exact_numbers(run: dict[str, Any]) -> None:
+    rows = run["data"]
+    state = od.SpinCoherent(run["theta"], run["phi"])
+    result = od.solve(FIG1.replace(n_atoms=run["n_atoms"]), state, [row["t"] for row in rows], od.Lindblad())
+    for name, stored in STORED.items():
+        np.testing.assert_allclose(result[name], [row[stored] for row in rows], atol=2e-7, err_msg=name)
+    np.testing.assert_allclose(result.a, [row["Re_a"] + 1j * row["Im_a"] for row in rows], atol=2e-7)
+    correlation = (result.Sx_a - result.Sx * result.a).values
+    np.testing.assert_allclose(correlation, [row["Re_Caf"] + 1j * row["Im_Caf"] for row in rows], atol=2e-7)
+
+
+def random_case(seed: int) -> tuple[od.DickeModel, od.SpinCoherent]:
+    """A random model and state with a displaced cavity; even seeds are balanced."""
+    random = np.random.default_rng(seed)
+    omega_a, omega_c, kappa = random.uniform(-2, 2), random.uniform(-2, 2), random.uniform(0.1, 1)
+    g_minus, g_plus = random.uniform(-1, 1, 2)
+    model = od.DickeModel(
+        n_atoms=1 + seed % 4,
+        omega_a=omega_a,
+        omega_c=omega_c,
+        kappa=kappa,
+        g_minus=g_minus,
+        g_plus=g_minus if seed % 2 == 0 else g_plus,
+    )
+    theta, phi = random.uniform(0, np.pi), random.uniform(0, 2 * np.pi)
+    return model, od.SpinCoherent(theta, phi, alpha=complex(*random.uniform(-0.8, 0.8, 2)))
+
+
+def qutip_values(model: od.DickeModel, state: od.SpinCoherent, times: np.ndarray, photons: int) -> dict[str, Any]:
+    """Every variable of the catalogue, from QuTiP's master equation."""
+    hamiltonian, jumps = model.to_qutip(photons)
+    levels, j = photons + 1, model.n_atoms / 2
+    cavity = qutip.coherent(levels, state.alpha, method="analytic").unit()
+    start = qutip.tensor(qutip.spin_coherent(j, state.theta, state.phi), cavity)
+    a = qutip.tensor(qutip.qeye(model.n_atoms + 1), qutip.destroy(levels))
+    spin = {axis: qutip.tensor(qutip.jmat(j, axis), qutip.qeye(levels)) for axis in "xyz"}
+    operators = {"a": a, "n_photon": a.dag() * a, "a2": a * a, "n_photon2": a.dag() ** 2 * a**2}
+    for axis, s in spin.items():
+        operators |= {f"S{axis}": s, f"S{axis}2": s * s, f"S{axis}_a": s * a}
+        operators |= {f"S{axis}_S{other}": s * spin[other] for other in "xyz" if other != axis}
+    options = {"rtol": 1e-10, "atol": 1e-12, "nsteps": 100_000}
+    answer = qutip.mesolve(hamiltonian, start, times, jumps, e_ops=operators, options=options)
+    return {name: np.array(values) for name, values in answer.e_data.items()}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_variable_agrees_with_qutip(seed: int) -> None:
+    model, state = random_case(seed)
+    times = np.array([0.0, 0.7, 2.0, 5.0])
+    result = od.solve(model, state, times, od.Lindblad(max_top_population=1e-10))
+    expected = qutip_values(model, state, times, result.attrs["photons"] + 4)
+    assert set(result.data_vars) == set(expected)
+    for name, values in expected.items():
+        np.testing.assert_allclose(result[name], values, atol=1e-6, err_msg=name)
+
+
+def test_the_comparison_sees_a_wrong_sign_of_g_plus() -> None:
+    model, state = random_case(3)
+    wrong = od.solve(model.replace(g_plus=-model.g_plus), state, [0.7], od.Lindblad())
+    right = qutip_values(model, state, np.array([0.0, 0.7]), wrong.attrs["photons"])
+    assert abs(wrong.Sz.values[0] - right["Sz"][1]) > 1e-3
+
+
+def test_uncoupled_cavity_stays_coherent() -> None:
+    model = FIG1.replace(n_atoms=1, g_minus=0.0, g_plus=0.0)
+    times = np.linspace(0, 3, 4)
+    result = od.solve(model, od.SpinCoherent(1.0, alpha=1.5j), times, od.Lindblad(max_top_population=1e-12))
+    amplitude = 1.5j * np.exp(-(0.5 + 2.5j) * times)
+    np.testing.assert_allclose(result.a, amplitude, atol=1e-8)
+    np.testing.assert_allclose(result.n_photon2, abs(amplitude) ** 4, atol=1e-7)
+
+
+def test_density_matrices_are_states_and_give_the_variables() -> None:
+    model, state = random_case(2)
+    problem = Problem(model, state, np.array([0.0, 1.3, 2.9]))
+    method = od.Lindblad()
+    rho = method.density_matrices(problem)
+    times, spin, levels = rho.shape[:3]
+    assert rho.shape == (3, model.n_atoms + 1, levels, model.n_atoms + 1, levels)
+    square = rho.reshape(times, spin * levels, spin * levels)
+    np.testing.assert_allclose(square, square.conj().transpose(0, 2, 1), atol=1e-14)
+    np.testing.assert_allclose(np.trace(square, axis1=1, axis2=2), 1.0, atol=1e-9)
+    assert np.linalg.eigvalsh(square).min() > -1e-8
+    reduced = method.spin_states(problem)
+    np.testing.assert_allclose(reduced, np.einsum("tnfmf->tnm", rho), atol=1e-15)
+    m = model.n_atoms / 2 - np.arange(spin)  # all-up first
+    expected = od.solve(model, state, problem.times, method).Sz
+    np.testing.assert_allclose(np.einsum("tnn,n->t", reduced, m), expected, atol=1e-12)
+
+
+def test_a_small_cutoff_is_refused_with_one_that_works() -> None:
+    with pytest.raises(ValueError, match=r"photons: expected .* got 3 .*Try photons=7"):
+        od.solve(FIG1, od.SpinCoherent(np.pi / 4, np.pi), [5.0], od.Lindblad(photons=3))
+    with pytest.raises(ValueError, match="at t = 0"):
+        od.solve(FIG1, od.SpinCoherent(0.0, alpha=3.0), [0.0], od.Lindblad(photons=9))
+
+
+def test_the_top_level_is_watched_between_output_times() -> None:
+    """Photons come and go in half a Rabi period; the output time sees none."""
+    model = od.DickeModel.tavis_cummings(n_atoms=2, omega_a=1, omega_c=1, kappa=0.0, coupling=1.0)
+    period = 2 * np.pi / np.sqrt(3)  # two excitations: (|2,0>, |1,1>, |0,2>) has energies 0, +-sqrt(3) g
+    late = od.solve(model, od.Inverted(), [period], od.Lindblad(photons=3))
+    assert late.n_photon[0] < 1e-6
+    with pytest.raises(ValueError, match="Try photons"):
+        od.solve(model, od.Inverted(), [period], od.Lindblad(photons=2))
+
+
+def test_the_cutoff_found_is_enough_and_is_reported() -> None:
+    state = od.SpinCoherent(np.pi / 4, np.pi)
+    automatic = od.solve(FIG1, state, [0.0, 4.0], od.Lindblad())
+    larger = od.solve(FIG1, state, [0.0, 4.0], od.Lindblad(photons=automatic.attrs["photons"] + 10))
+    assert automatic.attrs["top_population"] < 1e-8
+    for name in automatic.data_vars:
+        np.testing.assert_allclose(automatic[name], larger[name], atol=1e-6, err_msg=name)
+
+
+def test_an_automatic_cutoff_grows_when_the_guess_was_too_low(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lindblad, "_guess", lambda problem: 2)
+    result = od.solve(FIG1, od.SpinCoherent(np.pi / 4, np.pi), [4.0], od.Lindblad())
+    assert result.attrs["photons"] > 10
+
+
+def test_too_large_a_problem_is_refused_with_its_size() -> None:
+    with pytest.raises(ValueError, match=r"GiB of memory.*NuHOPS"):
+        od.solve(FIG1.replace(n_atoms=1000), od.SpinCoherent(np.pi / 4, np.pi), [1.0], od.Lindblad())
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [({"photons": 0}, ValueError), ({"photons": 2.0}, TypeError), ({"max_top_population": 1.0}, ValueError)],
+)
+def test_bad_options_are_refused(options: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error, match=next(iter(options))):
+        od.Lindblad(**options)
