@@ -89,9 +89,9 @@ def _label(problem: Problem, method: Method, names: tuple[str, ...], solution: S
         about = {"definition": VARIABLES[name].definition, "units": "1"}
         data[name] = (("time",), solution.values[name], about)
         if name in solution.sem:
-            note = "standard error of the mean" + (" (real part: of Re; imaginary part: of Im)" * np.iscomplexobj(
-                solution.sem[name]
-            ))
+            note = "standard error of the mean" + (
+                " (real part: of Re; imaginary part: of Im)" * np.iscomplexobj(solution.sem[name])
+            )
             data[f"{name}_sem"] = (("time",), solution.sem[name], {"definition": f"{note} of {name}", "units": "1"})
     clash = set(data) & set(solution.extra)
     if clash:

@@ -32,7 +32,7 @@ FIRST, SECOND, THIRD, LAST = 0, 1, 2, 3
 
 # fmt: off
 @compiled
-def sweep(stage, source, phi, t2, t3, out, h, blocks, levels, stride, root_n, root_k, decay, c, skew):  # type: ignore[no-untyped-def]  # noqa: E501
+def sweep(stage, source, phi, t2, t3, out, h, blocks, levels, stride, root_n, root_k, decay, c, skew):  # type: ignore[no-untyped-def]
     """One stage: ``out`` from F(``source``) and the earlier stages, in one pass over the window.
 
     For each block of n the loop walks up k and keeps (A Φ)_k, (B Φ)_k and Φ_k of the last rows in registers.

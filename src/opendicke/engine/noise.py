@@ -77,8 +77,8 @@ class OrnsteinUhlenbeck:
         longest = steps.max(initial=0.0)
         kinds, self._kind = np.unique(np.round(steps / longest, 12), return_inverse=True)
         tables = [transition(float(kind * longest), omega_c, kappa) for kind in kinds]
-        self._mean = np.array([mean for mean, _ in tables])
-        self._root = np.array([root for _, root in tables])
+        self._mean = np.array([mean for mean, _ in tables]).reshape(-1, 3)
+        self._root = np.array([root for _, root in tables]).reshape(-1, 3, 3)
         self.steps = steps
 
     def sample(self, rng: np.random.Generator) -> NoisePath:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke.engine.compile import compiled
-from opendicke.engine.frame import COEFFICIENTS, coefficients, mean_spin, orthonormalise
+from opendicke.engine.frame import COEFFICIENTS, coefficients, mean_spin, orthonormalise, precess
 from opendicke.engine.generator import FIRST, LAST, SECOND, THIRD, sweep
 from opendicke.engine.measure import CHANNELS, measure
 from opendicke.engine.noise import NoisePath
@@ -153,7 +153,7 @@ def _fill_decay(decay, levels, h, omega_c, kappa):  # type: ignore[no-untyped-de
 
 # fmt: off
 @compiled
-def _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope, root_n, root_k, decay, c, scratch, psi):  # type: ignore[no-untyped-def]  # noqa: E501
+def _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope, root_n, root_k, decay, c, scratch, psi):  # type: ignore[no-untyped-def]
     """One Runge–Kutta step of length h with the noise z + slope·(time since the start of the step).
 
     ``psi`` is ``mean_spin`` of Φ, known already. ``scratch`` is (frame of the stage, its derivative, sum).
@@ -169,10 +169,13 @@ def _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope, root_
     for stage in range(4):
         if stage > FIRST:
             psi = mean_spin(source, blocks, stride, root_n, dynamics[0])
-        z_now = z + slope * (0.0 if stage == FIRST else (h if stage == LAST else 0.5 * h))
-        rate = coefficients(dynamics, dynamics[7], axes, amplitude, z_now, psi[1], psi[2], psi[3], psi[4], c, turn)
+        elapsed = 0.0 if stage == FIRST else (h if stage == LAST else 0.5 * h)
+        angle = dynamics[1] * elapsed
+        z_now = z + slope * elapsed
+        rate = coefficients(dynamics, dynamics[7], axes, math.cos(angle), math.sin(angle), amplitude, z_now,
+                            psi[1], psi[2], psi[3], psi[4], c, turn)
         sweep(stage, source, phi, t2, t3, out, h, blocks, levels, stride, root_n, root_k, decay, c, skew)
-        weight = h / 6 if stage == FIRST or stage == LAST else h / 3
+        weight = h / 6 if stage in (FIRST, LAST) else h / 3
         reach = h if stage == THIRD else 0.5 * h
         change += weight * rate
         amplitude = start + reach * rate
@@ -188,6 +191,7 @@ def _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope, root_
             source, out = t4, phi
     field[0] = start + change
     frame += gathered
+    precess(frame, math.cos(dynamics[1] * h), math.sin(dynamics[1] * h))
     orthonormalise(frame)
 
 
@@ -240,7 +244,8 @@ def _propagate(buffer, window, frame, field, work, dropped, dynamics, skew, step
             window[BLOCKS], window[LEVELS] = blocks, levels
             states = min(blocks * width, int(2 * j) + 1)
             z = middle[step] + slope[step] * (elapsed - 0.5 * whole)
-            coefficients(dynamics, dynamics[7], frame, field[0], z, psi[1], psi[2], psi[3], psi[4], c, scratch[1])
+            coefficients(dynamics, dynamics[7], frame, 1.0, 0.0, field[0], z, psi[1], psi[2], psi[3], psi[4], c,
+                         scratch[1])
             pieces = math.ceil((whole - elapsed) * stiffness(dynamics, c, states, levels, skew is None) / STABILITY)
             h = (whole - elapsed) / max(pieces, 1)
             _fill_decay(decay, levels, h, dynamics[2], dynamics[3])

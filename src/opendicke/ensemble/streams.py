@@ -1,0 +1,10 @@
+"""Random streams addressed by index: trajectory i of seed s is the same whoever runs it, in whatever chunk."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def stream(seed: int, trajectory: int, point: int = 0) -> np.random.Generator:
+    """The generator of one trajectory of one parameter point; independent for all (seed, point, trajectory)."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(point, trajectory))))
