@@ -80,7 +80,8 @@ class SpinCoherent:
         signs = np.where((cos_half < 0) & ((n_atoms - n) % 2 == 1), -1.0, 1.0)
         signs *= np.where((sin_half < 0) & (n % 2 == 1), -1.0, 1.0)
         amplitudes = signs * np.exp(log_size) * np.exp(1j * n * self.phi)
-        return amplitudes / np.linalg.norm(amplitudes)
+        normalised: NDArray[np.complex128] = amplitudes / np.linalg.norm(amplitudes)
+        return normalised
 
 
 def Normal() -> SpinCoherent:

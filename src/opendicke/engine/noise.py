@@ -12,6 +12,7 @@ two moments, :math:`I_0/h` and :math:`12 I_1/h^3`. Moments of a fine path add up
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ def transition(h: float, omega_c: float, kappa: float) -> tuple[NDArray[np.compl
 
     mean = responses(np.zeros(1))[:, 0]
     factor = responses(h * nodes) * np.sqrt(2 * kappa * h * weights)
-    triangle = np.linalg.qr(factor.conj().T, mode="r")
+    triangle: Any = np.linalg.qr(factor.conj().T, mode="r")
     return mean, np.ascontiguousarray(triangle.conj().T)
 
 

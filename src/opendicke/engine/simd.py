@@ -11,8 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic, models, overload, register_model
+from numba import extending, types
+
+# numba's decorators are untyped; as Any, what they decorate may be called from compiled code without its first argument
+intrinsic: Any = extending.intrinsic
+overload: Any = extending.overload
+models: Any = extending.models
 
 #: The engine's flags for vector arithmetic: fused multiply-adds and reassociation, NaN and infinity kept.
 FLAGS = ("contract", "reassoc", "nsz")
@@ -33,7 +37,7 @@ def _llvm(vector: Vector) -> ir.VectorType:
     return ir.VectorType(ir.DoubleType() if vector.dtype == types.float64 else ir.FloatType(), vector.lanes)
 
 
-@register_model(Vector)
+@extending.register_model(Vector)
 class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, manager: Any, vector: Vector) -> None:
         super().__init__(manager, vector, _llvm(vector))
@@ -48,14 +52,14 @@ def _pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any
     return builder.bitcast(builder.gep(data, [index]), _llvm(VECTORS[array_type.dtype]).as_pointer())
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def lanes(_typing: Any, array: Any) -> Any:
     """Numbers in one vector of the array's element type."""
     count = VECTORS[array.dtype].lanes
     return types.intp(array), lambda context, builder, sig, args: context.get_constant(types.intp, count)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def load(_typing: Any, array: Any, index: Any) -> Any:
     """The vector ``array[index : index + lanes]``; no alignment needed."""
 
@@ -66,7 +70,7 @@ def load(_typing: Any, array: Any, index: Any) -> Any:
     return VECTORS[array.dtype](array, types.intp), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def store(_typing: Any, array: Any, index: Any, vector: Any) -> Any:
     """Write ``vector`` to ``array[index : index + lanes]``."""
 
@@ -78,7 +82,7 @@ def store(_typing: Any, array: Any, index: Any, vector: Any) -> Any:
     return types.void(array, types.intp, vector), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def spread(_typing: Any, array: Any, scalar: Any) -> Any:
     """A vector with ``scalar`` in every lane, of the array's element type."""
     vector = VECTORS[array.dtype]
@@ -94,7 +98,7 @@ def spread(_typing: Any, array: Any, scalar: Any) -> Any:
 
 
 def _arithmetic(instruction: str) -> Any:
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def apply(_typing: Any, left: Any, right: Any) -> Any:
         def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             return getattr(builder, instruction)(*args, flags=FLAGS)
@@ -106,7 +110,7 @@ def _arithmetic(instruction: str) -> Any:
 
 def _overload(symbol: Callable[..., Any], apply: Any) -> None:
     # numba compares the signature of ``implement`` with that of what it returns: no annotations here
-    @overload(symbol)  # type: ignore[untyped-decorator]
+    @overload(symbol)
     def implement(left, right):  # type: ignore[no-untyped-def]
         if isinstance(left, Vector) and left == right:
             return lambda left, right: apply(left, right)
@@ -118,7 +122,7 @@ _overload(operator.sub, _arithmetic("fsub"))
 _overload(operator.mul, _arithmetic("fmul"))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def larger(_typing: Any, left: Any, right: Any) -> Any:
     """Lane by lane, the larger of two vectors; NaN on the left wins, so that it is seen."""
 
@@ -130,7 +134,7 @@ def larger(_typing: Any, left: Any, right: Any) -> Any:
 
 
 def _fold(combine: Callable[..., Any]) -> Any:
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def fold(_typing: Any, vector: Any) -> Any:
         def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             value, width = args[0], vector.lanes

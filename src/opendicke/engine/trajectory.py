@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,16 +65,23 @@ class TrajectoryState:
     window: NDArray[np.int64]
     frame: NDArray[np.float64]
     field: NDArray[np.complex128]
-    work: NDArray[np.int64] = field(default_factory=lambda: np.zeros(5, dtype=np.int64))
-    dropped: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
+    work: NDArray[np.int64] = dataclasses.field(default_factory=lambda: np.zeros(5, dtype=np.int64))
+    dropped: NDArray[np.float64] = dataclasses.field(default_factory=lambda: np.zeros(1))
 
     def copy(self) -> TrajectoryState:
         """An independent copy."""
         # The buffer must stay aligned, so it is allocated anew and filled.
         buffer = allocate(self.buffer, self.window[STRIDE], self.window[CAPACITY])
         buffer[:] = self.buffer
-        parts = (self.window, self.frame, self.field, self.work, self.dropped)
-        return TrajectoryState(buffer, *(part.copy() for part in parts))
+        return replace(
+            self,
+            buffer=buffer,
+            window=self.window.copy(),
+            frame=self.frame.copy(),
+            field=self.field.copy(),
+            work=self.work.copy(),
+            dropped=self.dropped.copy(),
+        )
 
     def psi(self) -> NDArray[np.complex128]:
         """The physical state on |j, j−n> along e3, n = 0 …: normalised, shape (states in the window,)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ class Sample:
     """
 
     averaged: dict[str, NDArray[np.float64]]
-    kept: dict[str, NDArray[np.generic]] = field(default_factory=dict)
+    kept: dict[str, NDArray[Any]] = field(default_factory=dict)
     peaks: dict[str, float] = field(default_factory=dict)
     sums: dict[str, float] = field(default_factory=dict)
 
@@ -51,7 +51,7 @@ class Ensemble:
     """Samples reduced over trajectories, and the trajectories that failed (index, message)."""
 
     moments: dict[str, Moments] = field(default_factory=dict)
-    kept: dict[str, list[NDArray[np.generic]]] = field(default_factory=dict)
+    kept: dict[str, list[NDArray[Any]]] = field(default_factory=dict)
     peaks: dict[str, float] = field(default_factory=dict)
     sums: dict[str, float] = field(default_factory=dict)
     indices: list[int] = field(default_factory=list)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,11 +150,14 @@ class NuHOPSSimulator:
             where = f"trajectory {index} of seed {options.seed} stopped at time {time:g}: {failure}"
             hint = "Try a smaller step or tol, or a larger memory_limit."
             raise TrajectoryError(f"{where} (model {json.dumps(asdict(problem.model))}). {hint}") from failure
-        kept = {}
+        kept: dict[str, NDArray[Any]] = {}
         if options.keep_trajectories:
             kept = {f"S{axis}_trajectory": channels[:, i].copy() for i, axis in enumerate("xyz")}
             kept["a_trajectory"] = channels[:, 9] + 1j * channels[:, 10]
-        peaks = {"largest_states": int(state.work[MOST_STATES]), "largest_levels": int(state.work[MOST_LEVELS])}
+        peaks: dict[str, float] = {
+            "largest_states": int(state.work[MOST_STATES]),
+            "largest_levels": int(state.work[MOST_LEVELS]),
+        }
         sums = {"right_hand_sides": int(state.work[SWEEPS]), "dropped_weight": float(state.dropped[0])}
         return Sample({"channels": channels}, kept, peaks, sums)
 
