@@ -87,7 +87,7 @@ class Fluctuations:
 
     @property
     def photons(self) -> float:
-        r"""Incoherent photons, :math:`\langle c^\dagger c\rangle = \langle a^\dagger a\rangle - |\langle a\rangle|^2`."""
+        r""":math:`\langle c^\dagger c\rangle = \langle a^\dagger a\rangle - |\langle a\rangle|^2`: incoherent light."""
         return float(self.covariance[2, 2] + self.covariance[3, 3] - 1) / 2
 
     @property
