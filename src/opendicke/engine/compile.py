@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,17 @@ import numba
 FLOATING_POINT = {"contract", "reassoc", "nsz", "arcp"}
 
 
+#: Whether plain loops replace explicit SIMD (see ``kernels``).
+PORTABLE = os.environ.get("OPENDICKE_KERNELS", "simd") == "portable"
+
+
 def _fingerprint() -> str:
-    """A hash of all of the engine's sources.
+    """A hash of all of the engine's sources and of the choice of kernels.
 
     numba renews a cached function when its own file changes, not when a file that it calls into does. With the
     fingerprint in the function's name, a change anywhere in the engine renews everything.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(str(PORTABLE).encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]

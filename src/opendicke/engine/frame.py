@@ -12,32 +12,9 @@ from __future__ import annotations
 import math
 
 from opendicke.engine.compile import compiled
-from opendicke.engine.simd import lanes, load, spread, total
 
 #: Size of the coefficient array that ``coefficients`` writes and the generator reads.
 COEFFICIENTS = 13
-
-
-@compiled
-def mean_spin(phi, blocks, stride, root_n, j):  # type: ignore[no-untyped-def]
-    """<ψ|ψ>, <S'_1>, <S'_2>, <S'_3> and j − <S'_3> on the physical state ψ = Φ_0."""
-    width = lanes(phi)
-    zero = spread(phi, 0.0)
-    norm, number, raise_r, raise_i = zero, zero, zero, zero
-    for block in range(blocks):
-        n = block * width
-        at = width + n
-        pr, pi = load(phi, at), load(phi, at + stride)
-        vr, vi = load(phi, at + 1), load(phi, at + 1 + stride)
-        above = load(root_n, n + 1)
-        weight = pr * pr + pi * pi
-        norm = norm + weight
-        number = number + weight * (load(root_n, stride) + spread(phi, n))
-        raise_r = raise_r + above * (pr * vr + pi * vi)
-        raise_i = raise_i + above * (pr * vi - pi * vr)
-    square = float(total(norm))
-    down = float(total(number)) / square
-    return square, float(total(raise_r)) / square, float(total(raise_i)) / square, j - down, down
 
 
 @compiled

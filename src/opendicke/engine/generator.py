@@ -25,9 +25,7 @@ from __future__ import annotations
 
 from opendicke.engine.compile import compiled
 from opendicke.engine.simd import lanes, load, spread, store
-
-#: Which stage of the time step is to be made.
-FIRST, SECOND, THIRD, LAST = 0, 1, 2, 3
+from opendicke.engine.stages import FIRST, SECOND, THIRD
 
 
 # fmt: off

@@ -12,7 +12,6 @@ import math
 import numpy as np
 
 from opendicke.engine.compile import compiled
-from opendicke.engine.simd import lanes
 
 #: Channels written by ``measure``: <S> (3), ½<{S_i, S_j}> for xx yy zz xy yz zx (6), <a> (2), <a†a>, <a²> (2),
 #: <a†²a²>, and <S_i a> for i = x, y, z (6); complex values as real part, imaginary part.
@@ -22,7 +21,7 @@ CHANNELS = 21
 @compiled
 def measure(phi, blocks, levels, stride, root_n, j, frame, field, out):  # type: ignore[no-untyped-def]
     """Write all channels of the state ``phi`` to ``out``."""
-    width = lanes(phi)
+    width = 64 // phi.itemsize
     size = blocks * width
     psi, spin_psi, phi1, phi2 = _vectors(phi, size, levels, stride, width, root_n, j, frame, field)
     norm = 0.0

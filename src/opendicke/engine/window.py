@@ -11,36 +11,12 @@ import math
 import numpy as np
 
 from opendicke.engine.compile import compiled
-from opendicke.engine.simd import lanes, larger, largest, load, spread
+from opendicke.engine.kernels import column_peak, level_peak
 
 #: Levels kept beyond the last one that matters.
 LEVEL_MARGIN = 4
 #: RK4 is stable on the imaginary axis up to 2.83; the rest of that is safety for the bound below.
 STABILITY = 2.4
-
-
-@compiled
-def column_peak(phi, block, levels, stride):  # type: ignore[no-untyped-def]
-    """Largest |Φ_k,n|² in one block of n, over all levels."""
-    peak = spread(phi, 0.0)
-    at = (block + 1) * lanes(phi)
-    for _ in range(levels):
-        pr, pi = load(phi, at), load(phi, at + stride)
-        peak = larger(pr * pr + pi * pi, peak)
-        at += 2 * stride
-    return float(largest(peak))
-
-
-@compiled
-def level_peak(phi, level, blocks, stride):  # type: ignore[no-untyped-def]
-    """Largest |Φ_k,n|² in one level."""
-    peak = spread(phi, 0.0)
-    at = lanes(phi) + 2 * level * stride
-    for _ in range(blocks):
-        pr, pi = load(phi, at), load(phi, at + stride)
-        peak = larger(pr * pr + pi * pi, peak)
-        at += lanes(phi)
-    return float(largest(peak))
 
 
 @compiled
@@ -58,7 +34,7 @@ def needed(phi, blocks, levels, stride, threshold, max_blocks):  # type: ignore[
 @compiled
 def clear(buffer, size, blocks, levels, stride, new_blocks, new_levels):  # type: ignore[no-untyped-def]
     """Zero what lies outside the new window, in Φ and in the stages; return the weight dropped from Φ."""
-    width = lanes(buffer)
+    width = 64 // buffer.itemsize
     dropped = 0.0
     for k in range(levels):
         first = 0 if k >= new_levels else new_blocks * width

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from opendicke import checks
 from opendicke.engine.noise import OrnsteinUhlenbeck
 from opendicke.engine.trajectory import (
+    DROPPED,
     MOST_LEVELS,
     MOST_STATES,
     SWEEPS,
@@ -158,7 +159,7 @@ class NuHOPSSimulator:
             "largest_states": int(state.work[MOST_STATES]),
             "largest_levels": int(state.work[MOST_LEVELS]),
         }
-        sums = {"right_hand_sides": int(state.work[SWEEPS]), "dropped_weight": float(state.dropped[0])}
+        sums = {"right_hand_sides": int(state.work[SWEEPS]), "dropped_weight": float(state.gauge[DROPPED])}
         return Sample({"channels": channels}, kept, peaks, sums)
 
 
