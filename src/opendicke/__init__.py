@@ -2,6 +2,8 @@
 
 from opendicke.ensemble.executors import Serial, Threads
 from opendicke.ensemble.run import TrajectoryError
+from opendicke.methods.cumulants import Cumulants, UnphysicalWarning
+from opendicke.methods.hops import HOPS
 from opendicke.methods.lindblad import Lindblad
 from opendicke.methods.mean_field import MeanField
 from opendicke.methods.nuhops import NuHOPS
@@ -12,7 +14,9 @@ from opendicke.solve import solve
 from opendicke.states import Inverted, Normal, SpinCoherent
 
 __all__ = [
+    "HOPS",
     "VARIABLES",
+    "Cumulants",
     "DickeModel",
     "FailedTrajectoryWarning",
     "Inverted",
@@ -24,5 +28,6 @@ __all__ = [
     "SpinCoherent",
     "Threads",
     "TrajectoryError",
+    "UnphysicalWarning",
     "solve",
 ]
