@@ -1,0 +1,180 @@
+"""The truncated Wigner approximation: classical trajectories with quantum noise."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opendicke import checks
+from opendicke.engine.wigner import VacuumNoise, WignerFlow
+from opendicke.ensemble.run import Sample, run_ensemble
+from opendicke.ensemble.streams import stream
+from opendicke.methods.nuhops import noise_steps
+from opendicke.methods.sampled import averages, kept_trajectories
+from opendicke.model import DickeModel
+from opendicke.observables.catalogue import CHANNELS
+from opendicke.problem import Executor, Problem, Progress, Solution
+from opendicke.states import SpinCoherent
+
+#: Default step times the fastest rate. At the paper's parameters (N = 100, t = 10) the strong error of S/j at this
+#: step is about 1e-5, far below the error of the approximation itself.
+STEP_TIMES_RATE = 0.16
+
+
+@dataclass(frozen=True)
+class TruncatedWigner:
+    r"""The truncated Wigner approximation: mean-field equations with the quantum noise of spin and vacuum. Large N.
+
+    Each trajectory is a point of phase space that moves by
+
+    .. math::
+        \dot{\mathbf S} = \mathbf B\times\mathbf S,\quad
+        \mathbf B = \Bigl(\tfrac{2G}{\sqrt N}\mathrm{Re}\,\alpha,\; -\tfrac{2D}{\sqrt N}\mathrm{Im}\,\alpha,\;
+        \omega_a\Bigr),\qquad
+        d\alpha = -\Bigl[(\kappa+i\omega_c)\alpha + \tfrac{iG}{\sqrt N}S_x + \tfrac{D}{\sqrt N}S_y\Bigr]dt
+        + \sqrt\kappa\,dW
+
+    with :math:`G = g_-+g_+`, :math:`D = g_--g_+` and complex white noise, :math:`E|dW|^2 = dt`, so that the vacuum has
+    :math:`E|\alpha|^2 = \tfrac12`; κ is the decay rate of the field. Averages over points are symmetrically ordered
+    moments, and what is reported is the variables' own order: :math:`\langle a^\dagger a\rangle = E|\alpha|^2-\tfrac12`,
+    :math:`\langle a^{\dagger2}a^2\rangle = E|\alpha|^4 - 2E|\alpha|^2+\tfrac12`,
+    :math:`\tfrac12\langle S_iS_j+S_jS_i\rangle = E[S_iS_j]`. The cavity starts as a Gaussian of variance ½ about the
+    state's α, the spin with component N/2 along its direction and random components :math:`S_\perp` across it, of mean
+    0 and variance N/4 each. So :math:`|\mathbf S|` is kept by each trajectory but is not N/2, only
+    :math:`E|\mathbf S|^2 = j(j+1)`, and at t = 0 every variable is exact.
+
+    **It is an approximation**: dropped are derivatives of third order in the equation of the Wigner function. Without
+    coupling it is exact; for N → ∞ it becomes exact at fixed times, for Gaussian fluctuations about a fixed point at
+    all times. Means per atom are off by a number of order 1/N that grows with time, tunnelling rates by exponents.
+    ``<name>_sem`` is the sampling error alone.
+
+    Args:
+        trajectories: how many, >= 1. Standard errors fall as one over its square root.
+        seed: non-negative integer; trajectory i of a seed is the same whoever runs it, and for any number of them.
+        sampling: "gaussian" for Gaussian :math:`S_\perp`; "exact" for sums of N numbers ±½, the outcomes of measuring
+            that component, so that all its moments are exact (discrete truncated Wigner). The second is tied to the
+            axes along growing θ and φ. They differ in fourth moments, by O(1/N), which matters for a few atoms.
+        step: longest step, in units of time, at most one over the fastest rate (the model's rates, and the spin's
+            precession in the field); None for 0.16 of that.
+        keep_trajectories: also return S and α of every trajectory, with dimension ``trajectory``.
+
+    Raises:
+        ValueError, TypeError: for an option out of range; the message names it.
+
+    Sources: A. Polkovnikov, Ann. Phys. 325, 1790 (2010); J. Schachenmayer, A. Pikovski and A. M. Rey, Phys. Rev. X 5,
+    011022 (2015), for the discrete sampling; J. Huber, A. M. Rey and P. Rabl, Phys. Rev. A 105, 013716 (2022), and
+    C. D. Mink and M. Fleischhauer, SciPost Phys. 15, 233 (2023), for open systems.
+
+    >>> import numpy as np, opendicke as od
+    >>> from opendicke.methods.truncated_wigner import TruncatedWigner
+    >>> model = od.DickeModel.balanced(n_atoms=1000, omega_a=1.0, omega_c=2.5, kappa=0.5, coupling=2.26)
+    >>> state = od.SpinCoherent(np.pi / 4, np.pi)
+    >>> result = od.solve(model, state, [0.0, 5.0], TruncatedWigner(trajectories=400, seed=1), ["Sz", "n_photon"])
+    >>> result.Sz.values.round(), result.attrs["spin_length_drift"] < 1e-12
+    (array([ 354., -274.]), True)
+    """
+
+    trajectories: int
+    seed: int = 0
+    sampling: Literal["gaussian", "exact"] = "gaussian"
+    step: float | None = None
+    keep_trajectories: bool = False
+
+    def __post_init__(self) -> None:
+        checks.integer("trajectories", self.trajectories, minimum=1)
+        checks.integer("seed", self.seed, minimum=0)
+        if self.sampling not in ("gaussian", "exact"):
+            raise checks.refuse("sampling", "'gaussian' or 'exact'", self.sampling)
+        if self.step is not None:
+            checks.real("step", self.step, above=0.0)
+        if not isinstance(self.keep_trajectories, bool):
+            raise checks.refuse("keep_trajectories", "True or False", self.keep_trajectories, error=TypeError)
+
+    def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
+        """Run the ensemble and average it (called by :func:`opendicke.solve`)."""
+        simulate = WignerSimulator(problem, self)
+        ensemble = run_ensemble(simulate, self.trajectories, executor, progress)
+        solution = averages(ensemble, names)
+        solution.attrs["noise_step"] = simulate.step
+        if self.keep_trajectories:
+            which = {f"S{axis}_trajectory": f"S_{axis} at one trajectory's point of phase space" for axis in "xyz"}
+            which["a_trajectory"] = "alpha at one trajectory's point of phase space"
+            kept_trajectories(ensemble, solution, which)
+        return solution
+
+
+class WignerSimulator:
+    """Runs trajectory i of a problem; what all trajectories share is computed once."""
+
+    def __init__(self, problem: Problem, options: TruncatedWigner) -> None:
+        model = problem.model
+        self.problem, self.options = problem, options
+        self.step = _step(problem, options.step)
+        steps, self._hits = noise_steps(problem.times, self.step)
+        self._noise = VacuumNoise(steps, model.omega_c, model.kappa)
+        root = math.sqrt(model.n_atoms)
+        pulls = model.coupling / root, (model.g_minus - model.g_plus) / root
+        self._flow = WignerFlow(model.omega_a, model.omega_c, model.kappa, *pulls)
+
+    def __call__(self, index: int) -> Sample:
+        """Trajectory ``index``, start to end."""
+        state, options = self.problem.state, self.options
+        rng = stream(options.seed, index)
+        start = draw_spin(state, self.problem.model.n_atoms, options.sampling, rng)
+        path = self._noise.sample(rng)
+        spin, alpha = self._flow.run(start, state.alpha, path, self._hits, self.problem.times.size)
+        kept: dict[str, NDArray[Any]] = {}
+        if options.keep_trajectories:
+            kept = {f"S{axis}_trajectory": spin[:, i] for i, axis in enumerate("xyz")} | {"a_trajectory": alpha}
+        drift = float(np.abs(np.linalg.norm(spin, axis=1) / np.linalg.norm(start) - 1).max())
+        return Sample({"channels": reordered(spin, alpha)}, kept, peaks={"spin_length_drift": drift})
+
+
+def draw_spin(state: SpinCoherent, n_atoms: int, sampling: str, rng: np.random.Generator) -> NDArray[np.float64]:
+    """A point, shape (3,), of a spin coherent state's Wigner distribution."""
+    if sampling == "gaussian":
+        across = rng.standard_normal(2) * math.sqrt(n_atoms / 4)
+    else:
+        across = rng.binomial(n_atoms, 0.5, 2) - n_atoms / 2
+    point: NDArray[np.float64] = np.array([*across, n_atoms / 2]) @ state.frame()
+    return point
+
+
+def reordered(spin: NDArray[np.float64], a: NDArray[np.complex128]) -> NDArray[np.float64]:
+    """Channels of points of phase space, brought from symmetric to normal order: shape (times, channels).
+
+    Products of two spin components are meant symmetrised, and spin and field commute: these need no correction.
+    """
+    x, y, z = spin.T
+    square = a.real**2 + a.imag**2
+    found: dict[str, NDArray[Any]] = {"Sx": x, "Sy": y, "Sz": z}
+    found |= {"Sxx": x * x, "Syy": y * y, "Szz": z * z, "Sxy": x * y, "Syz": y * z, "Szx": z * x}
+    found |= {"n_photon": square - 0.5, "n_photon2": square**2 - 2 * square + 0.5}
+    for name, value in {"a": a, "a2": a * a, "Sx_a": x * a, "Sy_a": y * a, "Sz_a": z * a}.items():
+        found |= {f"re_{name}": value.real, f"im_{name}": value.imag}
+    return np.stack([found[name] for name in CHANNELS], axis=-1)
+
+
+def _step(problem: Problem, wanted: float | None) -> float:
+    """The longest step: as wanted, or from the fastest rate."""
+    stop = float(problem.times[-1]) or 1.0
+    rate = _fastest_rate(problem.model, abs(problem.state.alpha), stop)
+    longest = 1 / rate if rate > 0 else math.inf
+    if wanted is None:
+        return min(STEP_TIMES_RATE * longest, stop)
+    if wanted > longest:
+        raise checks.refuse("step", f"at most {longest:.3g}, one over the fastest rate of this problem", wanted)
+    return wanted
+
+
+def _fastest_rate(model: DickeModel, amplitude: float, stop: float) -> float:
+    """The fastest of the model's rates and the spin's precession in the largest field to expect until ``stop``."""
+    loss = abs(complex(model.kappa, model.omega_c))
+    pull = max(abs(model.coupling), abs(model.g_minus - model.g_plus))
+    # |β| from the initial field, the vacuum's noise, and a spin that drives it as hard as it can
+    beta = (amplitude + 1) / math.sqrt(model.n_atoms) + pull / 2 * (min(stop, 1 / loss) if loss > 0 else stop)
+    return max(abs(model.omega_a), loss, 2 * pull * beta)
