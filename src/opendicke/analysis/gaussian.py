@@ -152,6 +152,7 @@ class Fluctuations:
             S(\omega) = \int d\tau\,e^{-i\omega\tau}\langle a_{out}^\dagger(\tau)\,a_{out}(0)\rangle_c,\qquad
             \int\frac{d\omega}{2\pi}\,S(\omega) = 2\kappa\langle c^\dagger c\rangle
 
+        S is even in ω: the light has one way out and comes from vacuum, so photons leave in pairs ω, −ω.
         The coherent part, absent for β = 0, is a line of :math:`2\kappa N|\beta|^2` photons per unit time at ω = 0,
         the frequency of the rotating frame.
 
