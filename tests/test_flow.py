@@ -72,7 +72,7 @@ def test_lyapunov_exponents() -> None:
 def test_lyapunov_exponent_from_two_trajectories() -> None:
     """The distance of two full trajectories, put back to 1e-8 again and again, grows at the same rate (within 5 σ).
 
-    The starts are fixed, so there is no false alarm; over random ones about 1 in 10⁵. A tangent flow without δB × m fails.
+    The starts are fixed: no false alarm; over random ones about 1 in 10⁵. A tangent flow without δB × m fails.
     """
     model = at(1.5, 3.0)
     exponent, sem = lyapunov_exponent(model, START, transient=300.0, duration=20_000.0)
