@@ -8,9 +8,9 @@ from __future__ import annotations
 from opendicke.engine.compile import PORTABLE
 
 if PORTABLE:
-    from opendicke.engine.portable import column_peak, level_peak, mean_spin, sweep
+    from opendicke.engine.portable import column_peak, level_peak, mean_spin, stage_gap, sweep
 else:
     from opendicke.engine.generator import sweep
-    from opendicke.engine.reductions import column_peak, level_peak, mean_spin
+    from opendicke.engine.reductions import column_peak, level_peak, mean_spin, stage_gap
 
-__all__ = ["column_peak", "level_peak", "mean_spin", "sweep"]
+__all__ = ["column_peak", "level_peak", "mean_spin", "stage_gap", "sweep"]

@@ -28,6 +28,10 @@ class NoisePath:
     middle: NDArray[np.complex128]
     slope: NDArray[np.complex128]
 
+    def part(self, first: int, last: int) -> NoisePath:
+        """Steps ``first`` to ``last`` − 1 of the path."""
+        return NoisePath(self.steps[first:last], self.middle[first:last], self.slope[first:last])
+
     def coarsen(self, factor: int) -> NoisePath:
         """The same path on a grid ``factor`` times coarser: moments of the fine steps added up, exactly."""
         h = self.steps.reshape(-1, factor)
@@ -84,18 +88,23 @@ class OrnsteinUhlenbeck:
 
     def sample(self, rng: np.random.Generator) -> NoisePath:
         """Draw one path, starting from the stationary distribution: six real normals per step, whatever happens."""
-        normals = rng.standard_normal((self.steps.size + 1, 6)).view(np.complex128) / np.sqrt(2)
+        return self.extend(rng, complex(rng.standard_normal(2).view(np.complex128)[0]) / np.sqrt(2))[0]
+
+    def extend(self, rng: np.random.Generator, start: complex) -> tuple[NoisePath, complex]:
+        """Draw one path that goes on from z* = ``start``; return it and the value at its end."""
+        normals = rng.standard_normal((self.steps.size, 6)).view(np.complex128) / np.sqrt(2)
         middle = np.empty(self.steps.size, dtype=np.complex128)
         slope = np.empty_like(middle)
-        _walk(normals, self._kind, self._mean, self._root, self.steps, middle, slope)
-        return NoisePath(self.steps, middle, slope)
+        end = _walk(start, normals, self._kind, self._mean, self._root, self.steps, middle, slope)
+        return NoisePath(self.steps, middle, slope), end
 
 
 @compiled
-def _walk(normals, kind, mean, root, steps, middle, slope):  # type: ignore[no-untyped-def]
-    z = normals[0, 0]
+def _walk(start, normals, kind, mean, root, steps, middle, slope):  # type: ignore[no-untyped-def]
+    z = start
     for i in range(steps.size):
-        m, r, x, h = mean[kind[i]], root[kind[i]], normals[i + 1], steps[i]
+        m, r, x, h = mean[kind[i]], root[kind[i]], normals[i], steps[i]
         middle[i] = (m[1] * z + r[1, 0] * x[0] + r[1, 1] * x[1]) / h
         slope[i] = 12 * (m[2] * z + r[2, 0] * x[0] + r[2, 1] * x[1] + r[2, 2] * x[2]) / h**3
         z = m[0] * z + r[0, 0] * x[0]
+    return z

@@ -56,6 +56,18 @@ def level_peak(phi, level, blocks, stride):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def stage_gap(phi, t3, t4, blocks, stride):  # type: ignore[no-untyped-def]
+    """See ``reductions.stage_gap``."""
+    width = 64 // phi.itemsize
+    gap = 0.0
+    for at in range(width, (blocks + 1) * width):
+        re = t4[at] + phi[at] - 2 * t3[at]
+        im = t4[at + stride] + phi[at + stride] - 2 * t3[at + stride]
+        gap += re * re + im * im
+    return gap
+
+
+@compiled
 def _weights(size, root_n, c):  # type: ignore[no-untyped-def]
     """For A, B and c·S' in turn: factors of Φ[n−1] (re, im), of Φ[n+1] (re, im), and the diagonal; flat rows of n."""
     weights = np.empty((3, 5, size), dtype=root_n.dtype)

@@ -50,3 +50,16 @@ def level_peak(phi, level, blocks, stride):  # type: ignore[no-untyped-def]
         peak = larger(pr * pr + pi * pi, peak)
         at += lanes(phi)
     return float(largest(peak))
+
+
+@compiled
+def stage_gap(phi, t3, t4, blocks, stride):  # type: ignore[no-untyped-def]
+    """‖T4 + Φ − 2 T3‖² on level 0, which is ‖h (k3 − k2)‖² there."""
+    width = lanes(phi)
+    gap, two = spread(phi, 0.0), spread(phi, 2.0)
+    for block in range(blocks):
+        at = (block + 1) * width
+        re = load(t4, at) + load(phi, at) - two * load(t3, at)
+        im = load(t4, at + stride) + load(phi, at + stride) - two * load(t3, at + stride)
+        gap = gap + re * re + im * im
+    return float(total(gap))

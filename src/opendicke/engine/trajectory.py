@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from opendicke.engine.compile import compiled
 from opendicke.engine.frame import COEFFICIENTS, coefficients, orthonormalise, precess
-from opendicke.engine.kernels import mean_spin, sweep
+from opendicke.engine.kernels import mean_spin, stage_gap, sweep
 from opendicke.engine.measure import CHANNELS, measure
 from opendicke.engine.noise import NoisePath
 from opendicke.engine.stages import FIRST, LAST, SECOND, THIRD
@@ -182,7 +182,8 @@ def _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope, root_
     source, out = phi, t2
     for stage in range(4):
         if stage == LAST:
-            speed = _speed(phi, t3, t4, stride, square) / h
+            # ψ turns by x in the step: (h/2)(k3 − k2) has size x³/8, and the step's own error is about x⁵/120
+            speed = (4 * math.sqrt(stage_gap(phi, t3, t4, blocks, stride) / square)) ** (1.0 / 3.0) / h
         if stage > FIRST:
             psi = mean_spin(source, blocks, stride, root_n, dynamics[0])
         elapsed = 0.0 if stage == FIRST else (h if stage == LAST else 0.5 * h)
@@ -210,18 +211,6 @@ def _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope, root_
     precess(frame, math.cos(dynamics[1] * h), math.sin(dynamics[1] * h))
     orthonormalise(frame)
     return speed
-
-
-@compiled
-def _speed(phi, t3, t4, stride, square):  # type: ignore[no-untyped-def]
-    """The angle x by which ψ turns in the step, from (h/2)(k3 − k2) = (T4 + Φ − 2 T3)/2 of size x³/8 on level 0.
-
-    The step's own error on ψ is then about x⁵/120.
-    """
-    gap = 0.0
-    for at in range(2 * stride):
-        gap += (t4[at] + phi[at] - 2 * t3[at]) ** 2
-    return (4 * math.sqrt(gap / square)) ** (1.0 / 3.0)
 
 
 @compiled

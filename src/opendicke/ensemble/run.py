@@ -1,7 +1,8 @@
-"""Many trajectories: run in blocks of fixed, index-ordered trajectories, reduced in order.
+"""Many trajectories: run in blocks of consecutive indices, reduced one by one in the order of their indices.
 
-The block is the unit of work. Within a block samples are added in order, and blocks are merged in order, so the
-answer does not depend on who ran what, or when.
+Every trajectory belongs to the batch ``index % BATCHES`` and is added to it in order, so the answer does not depend on
+who ran what, when, or in blocks of which size. The batches' means also give error bars of everything that is not
+linear in the means (jackknife).
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from numpy.typing import NDArray
 from opendicke.ensemble.moments import Moments
 from opendicke.problem import Executor, Progress
 
-#: Trajectories in a block. Part of the numbers' definition: changing it changes results in the last digits.
+#: Trajectories in a block, the unit of work.
 BLOCK = 16
+#: Batches over which trajectories are dealt out. Part of the numbers' definition.
+BATCHES = 32
 
 
 class TrajectoryError(RuntimeError):
@@ -50,7 +53,7 @@ class Simulator(Protocol):
 class Ensemble:
     """Samples reduced over trajectories, and the trajectories that failed (index, message)."""
 
-    moments: dict[str, Moments] = field(default_factory=dict)
+    batches: dict[str, list[Moments | None]] = field(default_factory=dict)
     kept: dict[str, list[NDArray[Any]]] = field(default_factory=dict)
     peaks: dict[str, float] = field(default_factory=dict)
     sums: dict[str, float] = field(default_factory=dict)
@@ -58,35 +61,37 @@ class Ensemble:
     failures: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, index: int, sample: Sample) -> None:
-        """Take one sample in."""
+        """Take one trajectory in; call in the order of the indices."""
         for name, values in sample.averaged.items():
-            if name in self.moments:
-                self.moments[name].add(values)
+            batches = self.batches.setdefault(name, [None] * BATCHES)
+            batch = batches[index % BATCHES]
+            if batch is None:
+                batches[index % BATCHES] = Moments.of(values)
             else:
-                self.moments[name] = Moments.of(values)
+                batch.add(values)
         for name, kept in sample.kept.items():
             self.kept.setdefault(name, []).append(kept)
         self.indices.append(index)
-        self._tally(sample.peaks, sample.sums)
-
-    def merge(self, other: Ensemble) -> None:
-        """Take a later block in."""
-        for name, moments in other.moments.items():
-            if name in self.moments:
-                self.moments[name].merge(moments)
-            else:
-                self.moments[name] = moments
-        for name, kept in other.kept.items():
-            self.kept.setdefault(name, []).extend(kept)
-        self.indices.extend(other.indices)
-        self.failures.extend(other.failures)
-        self._tally(other.peaks, other.sums)
-
-    def _tally(self, peaks: dict[str, float], sums: dict[str, float]) -> None:
-        for name, value in peaks.items():
+        for name, value in sample.peaks.items():
             self.peaks[name] = max(self.peaks.get(name, value), value)
-        for name, value in sums.items():
+        for name, value in sample.sums.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
+
+    def filled(self, name: str) -> list[Moments]:
+        """The batches of one averaged quantity that hold any trajectory."""
+        return [batch for batch in self.batches[name] if batch is not None]
+
+    def moments(self, name: str) -> Moments:
+        """All batches of one averaged quantity together."""
+        first, *others = self.filled(name)
+        whole = Moments(first.count, first.mean.copy(), first.squares.copy())
+        for batch in others:
+            whole.merge(batch)
+        return whole
+
+
+#: What became of one trajectory: its index, and its sample or why it failed.
+Outcome = tuple[int, Sample | str]
 
 
 @dataclass(frozen=True)
@@ -95,17 +100,15 @@ class BlockRunner:
 
     simulate: Simulator
 
-    def __call__(self, block: range) -> Ensemble:
-        """The reduced block; a trajectory that fails is noted and the others go on."""
-        result = Ensemble()
+    def __call__(self, block: range) -> list[Outcome]:
+        """The block's outcomes; a trajectory that fails is noted and the others go on."""
+        outcomes: list[Outcome] = []
         for index in block:
             try:
-                sample = self.simulate(index)
+                outcomes.append((index, self.simulate(index)))
             except TrajectoryError as failure:
-                result.failures.append((index, str(failure)))
-            else:
-                result.add(index, sample)
-        return result
+                outcomes.append((index, str(failure)))
+        return outcomes
 
 
 def blocks(trajectories: int) -> Iterator[range]:
@@ -132,8 +135,11 @@ def run_ensemble(simulate: Simulator, trajectories: int, executor: Executor, pro
     """
     progress.start(trajectories, "trajectory", "trajectories")
     whole = Ensemble()
-    for block in executor.map(BlockRunner(simulate), blocks(trajectories)):
-        whole.merge(block)
-        notes = {name: f"{value:g}" for name, value in whole.peaks.items()}
-        progress.advance(len(block.indices) + len(block.failures), **notes)
+    for outcomes in executor.map(BlockRunner(simulate), blocks(trajectories)):
+        for index, outcome in outcomes:
+            if isinstance(outcome, str):
+                whole.failures.append((index, outcome))
+            else:
+                whole.add(index, outcome)
+        progress.advance(len(outcomes), **{name: f"{value:g}" for name, value in whole.peaks.items()})
     return whole

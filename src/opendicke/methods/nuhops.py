@@ -24,8 +24,9 @@ from opendicke.engine.trajectory import (
 )
 from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
 from opendicke.ensemble.streams import stream
-from opendicke.methods.sampled import averages, kept_trajectories
+from opendicke.methods.sampled import averages, kept_states, kept_trajectories, stack_padded
 from opendicke.model import DickeModel
+from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Executor, Problem, Progress, Solution
 
 #: Noise step times the fastest rate of the model. At Fig. 1's parameters, t = 4, the median error of <S>/j along one
@@ -75,6 +76,9 @@ class NuHOPS:
         precision: "double", or "single" for float32 amplitudes (frame, field and sums stay double): faster, and
             pathwise equal to about 1e-6.
         keep_trajectories: also return <S> and <a> of every trajectory, with dimension ``trajectory``.
+        keep_states: some of the ``times``; also return the spin states ψ of every trajectory at these times, as ``psi``
+            on the Dicke states |j, j−n> along the third row of ``psi_frame``. Spin Q functions, density matrices and
+            entanglement are computed from them.
         memory_limit: bytes one trajectory may use; a trajectory that needs more fails, and is reported.
 
     Raises:
@@ -100,6 +104,7 @@ class NuHOPS:
     feedback: float | None = None
     precision: Literal["double", "single"] = "double"
     keep_trajectories: bool = False
+    keep_states: tuple[float, ...] = ()
     memory_limit: int = 2**31
 
     def __post_init__(self) -> None:
@@ -113,6 +118,7 @@ class NuHOPS:
                 checks.real(name, getattr(self, name), above=0.0)
         if self.precision not in ("double", "single"):
             raise checks.refuse("precision", "'double' or 'single'", self.precision)
+        object.__setattr__(self, "keep_states", tuple(float(time) for time in self.keep_states))
         checks.integer("memory_limit", self.memory_limit, minimum=2**20)
 
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
@@ -124,6 +130,8 @@ class NuHOPS:
         if self.keep_trajectories:
             which = {f"{name}_trajectory": f"<{name}> of one trajectory" for name in ("Sx", "Sy", "Sz", "a")}
             kept_trajectories(ensemble, solution, which)
+        if self.keep_states:
+            kept_states(ensemble, solution, self.keep_states)
         return solution
 
 
@@ -140,6 +148,7 @@ class NuHOPSSimulator:
         steps, self._hits = noise_steps(problem.times, self.step)
         self._noise = OrnsteinUhlenbeck(steps, problem.model.omega_c, problem.model.kappa)
         self._frame = problem.state.frame()
+        self._breaks = _breaks(problem.times, self._hits, options.keep_states)
 
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""
@@ -147,10 +156,18 @@ class NuHOPSSimulator:
         path = self._noise.sample(stream(options.seed, index))
         dtype = "float64" if options.precision == "double" else "float32"
         state = initial_state(self._frame, problem.state.alpha, dtype, problem.model.n_atoms)
+        channels, psi, frames = np.empty((problem.times.size, len(CHANNELS))), [], []
+        first, hits = 0, self._hits.copy()
         try:
-            channels = propagate(state, self.dynamics, path, self._hits, problem.times.size)
+            for last in (*self._breaks, path.steps.size):
+                filled = hits[first : last + 1]
+                part = propagate(state, self.dynamics, path.part(first, last), filled, problem.times.size)
+                channels[filled[filled >= 0]] = part[filled[filled >= 0]]
+                hits[last], first = -1, last  # recorded at the end of this part, so not again at the next one's start
+                psi.append(state.psi()[: problem.model.n_atoms + 1])
+                frames.append(state.frame.copy())
         except TrajectoryFailure as failure:
-            time = float(path.steps[: failure.step].sum())
+            time = float(path.steps[: first + failure.step].sum())
             where = f"trajectory {index} of seed {options.seed} stopped at time {time:g}: {failure}"
             hint = "Try a smaller step or tol, or a larger memory_limit."
             raise TrajectoryError(f"{where} (model {json.dumps(asdict(problem.model))}). {hint}") from failure
@@ -158,12 +175,28 @@ class NuHOPSSimulator:
         if options.keep_trajectories:
             kept = {f"S{axis}_trajectory": channels[:, i].copy() for i, axis in enumerate("xyz")}
             kept["a_trajectory"] = channels[:, 9] + 1j * channels[:, 10]
+        if options.keep_states:
+            kept["psi"] = stack_padded(psi[:-1])
+            kept["psi_frame"] = np.array(frames[:-1])
         peaks: dict[str, float] = {
             "largest_states": int(state.work[MOST_STATES]),
             "largest_levels": int(state.work[MOST_LEVELS]),
         }
         sums = {"right_hand_sides": int(state.work[SWEEPS]), "dropped_weight": float(state.gauge[DROPPED])}
         return Sample({"channels": channels}, kept, peaks, sums)
+
+
+def _breaks(times: NDArray[np.float64], hits: NDArray[np.int64], wanted: tuple[float, ...]) -> list[int]:
+    """The steps after which the state is to be kept."""
+    breaks = []
+    for time in wanted:
+        index = int(np.argmin(np.abs(times - time)))
+        if not math.isclose(times[index], time, rel_tol=1e-12, abs_tol=1e-300):
+            raise checks.refuse("keep_states", "times out of the solve's times", time, "Add it to times.")
+        breaks.append(int(np.flatnonzero(hits == index)[0]))
+    if breaks != sorted(set(breaks)):
+        raise checks.refuse("keep_states", "strictly increasing times", wanted)
+    return breaks
 
 
 def _dynamics(model: DickeModel, options: NuHOPS) -> tuple[Dynamics, float]:

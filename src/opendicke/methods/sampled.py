@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import warnings
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from opendicke.ensemble.run import Ensemble, TrajectoryError
-from opendicke.observables.catalogue import from_channels
+from opendicke.observables.catalogue import CHANNELS, from_channels
 from opendicke.problem import Solution
 
 
@@ -32,15 +34,52 @@ def averages(ensemble: Ensemble, names: tuple[str, ...]) -> Solution:
         told = "; ".join(text for _, text in failures[:3]) + ("; …" if len(failures) > 3 else "")
         text = f"{len(failures)} of {len(failures) + len(ensemble.indices)} trajectories failed and are left out: "
         warnings.warn(text + told, FailedTrajectoryWarning, stacklevel=2)
-    moments = ensemble.moments["channels"]
+    moments = ensemble.moments("channels")
     attrs = {"trajectories": moments.count, "failed_trajectories": json.dumps(failures)}
     sem = from_channels(names, moments.sem, errors=True)
-    return Solution(from_channels(names, moments.mean), sem, attrs=attrs | ensemble.peaks | ensemble.sums)
+    solution = Solution(from_channels(names, moments.mean), sem, attrs=attrs | ensemble.peaks | ensemble.sums)
+    _add_batches(ensemble, solution)
+    return solution
+
+
+def _add_batches(ensemble: Ensemble, solution: Solution) -> None:
+    """Means over the batches of trajectories: from them follow error bars of all that is not linear in the means."""
+    batches = ensemble.filled("channels")
+    about = "mean of a channel over the trajectories of one batch (trajectory index modulo the number of batches)"
+    means = np.array([batch.mean for batch in batches])
+    sizes = np.array([batch.count for batch in batches])
+    solution.extra["batch_means"] = (("batch", "time", "channel"), means, {"definition": about, "units": "1"})
+    solution.extra["batch_size"] = (("batch",), sizes, {"definition": "trajectories in the batch", "units": "1"})
+    about = "Hermitian parts of the variables, from which all of them follow"
+    solution.coords["channel"] = (("channel",), np.array(CHANNELS), {"definition": about})
 
 
 def kept_trajectories(ensemble: Ensemble, solution: Solution, names: dict[str, str]) -> None:
     """Add the trajectories that were kept to ``solution``: ``names`` maps each to its definition."""
-    solution.coords["trajectory"] = (("trajectory",), np.array(ensemble.indices), {"definition": "index of the stream"})
+    name_trajectories(ensemble, solution)
     for name, definition in names.items():
         values = np.array(ensemble.kept[name])
         solution.extra[name] = (("trajectory", "time"), values, {"definition": definition, "units": "1"})
+
+
+def name_trajectories(ensemble: Ensemble, solution: Solution) -> None:
+    """Label the dimension ``trajectory`` with the indices of the random streams."""
+    solution.coords["trajectory"] = (("trajectory",), np.array(ensemble.indices), {"definition": "index of the stream"})
+
+
+def stack_padded(rows: list[NDArray[Any]]) -> NDArray[Any]:
+    """Arrays that differ in the length of their last axis, stacked, with zeros at the end of the short ones."""
+    longest = max(row.shape[-1] for row in rows)
+    widths = [[(0, 0)] * (row.ndim - 1) + [(0, longest - row.shape[-1])] for row in rows]
+    return np.array([np.pad(row, width) for row, width in zip(rows, widths, strict=True)])
+
+
+def kept_states(ensemble: Ensemble, solution: Solution, times: tuple[float, ...]) -> None:
+    """Add the spin states kept at ``times``, each on the Dicke states along the third axis of its own frame."""
+    name_trajectories(ensemble, solution)
+    solution.coords["state_time"] = (("state_time",), np.array(times), {"definition": "times of the states kept"})
+    psi = {"definition": "amplitude of psi on |j, m = j - n> along the third row of psi_frame", "units": "1"}
+    frame = {"definition": "axes e1, e2, e3 (rows) of the frame of psi", "units": "1"}
+    dims = ("trajectory", "state_time")
+    solution.extra["psi"] = ((*dims, "n"), stack_padded(ensemble.kept["psi"]), psi)
+    solution.extra["psi_frame"] = ((*dims, "axis", "component"), np.array(ensemble.kept["psi_frame"]), frame)
