@@ -5,9 +5,9 @@ r"""Trajectories of the truncated Wigner approximation: a classical spin and a d
     \alpha = \bar\alpha + \xi,\quad \dot{\bar\alpha} = -(\kappa+i\omega_c)\bar\alpha - ig_xS_x - g_yS_y
 
 All noise is in ξ, the vacuum of the cavity: stationary, Gaussian, :math:`E|\xi|^2 = 1/2` and
-:math:`d\xi = -(\kappa+i\omega_c)\xi\,dt + \sqrt\kappa\,dW`. It does not depend on the spin, so it is drawn exactly; in a
-step it is the straight line with the path's first two moments. What is left, (S, ᾱ), is smooth and is solved by the
-commutator-free Lie group method of fourth order: the spin is only ever turned, so its length is kept, and ᾱ decays
+:math:`d\xi = -(\kappa+i\omega_c)\xi\,dt + \sqrt\kappa\,dW`. It does not depend on the spin, so it is drawn exactly;
+in a step it is the straight line with the path's first two moments. What is left, (S, ᾱ), is smooth and is solved by
+the commutator-free Lie group method of fourth order: the spin is only ever turned, so its length is kept, and ᾱ decays
 exactly. Without coupling nothing is approximated.
 
 Source: E. Celledoni, A. Marthinsen and B. Owren, Future Gener. Comput. Syst. 19, 341 (2003), the four-stage method
@@ -139,6 +139,7 @@ def drive(model, spin):  # type: ignore[no-untyped-def]
 
 @compiled
 def scaled(factor, k):  # type: ignore[no-untyped-def]
+    """The vector factor times k."""
     return factor * k[0], factor * k[1], factor * k[2]
 
 
