@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke.engine.compile import compiled
-from opendicke.engine.noise import NoisePath, OrnsteinUhlenbeck, _walk
+from opendicke.engine.noise import NoisePath, OrnsteinUhlenbeck
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,21 @@ class VacuumNoise(OrnsteinUhlenbeck):
         normals = rng.standard_normal((self.steps.size + 1, 6)).view(np.complex128) / np.sqrt(2)
         middle = np.empty(self.steps.size, dtype=np.complex128)
         slope, ends = np.empty_like(middle), np.empty(self.steps.size + 1, dtype=np.complex128)
-        _walk(normals, self._kind, self._mean, self._root, self.steps, middle, slope)
-        _walk_ends(normals, self._kind, self._mean, self._root, ends)
+        _walk(normals, self._kind, self._mean, self._root, self.steps, middle, slope, ends)
         return VacuumPath(self.steps, *(part.conj() / np.sqrt(2) for part in (middle, slope, ends)))
 
 
 @compiled
-def _walk_ends(normals, kind, mean, root, ends):  # type: ignore[no-untyped-def]
-    """z* at the start and at every step's end, for the path whose lines ``_walk`` finds from the same normals."""
-    ends[0] = normals[0, 0]
-    for i in range(kind.size):
-        ends[i + 1] = mean[kind[i], 0] * ends[i] + root[kind[i], 0, 0] * normals[i + 1, 0]
+def _walk(normals, kind, mean, root, steps, middle, slope, ends):  # type: ignore[no-untyped-def]
+    """z*: its line in every step, and its value at the start and at every step's end."""
+    z = normals[0, 0]
+    ends[0] = z
+    for i in range(steps.size):
+        m, r, x, h = mean[kind[i]], root[kind[i]], normals[i + 1], steps[i]
+        middle[i] = (m[1] * z + r[1, 0] * x[0] + r[1, 1] * x[1]) / h
+        slope[i] = 12 * (m[2] * z + r[2, 0] * x[0] + r[2, 1] * x[1] + r[2, 2] * x[2]) / h**3
+        z = m[0] * z + r[0, 0] * x[0]
+        ends[i + 1] = z
 
 
 @dataclass(frozen=True)
