@@ -67,117 +67,131 @@ def stage_gap(phi, t3, t4, blocks, stride):  # type: ignore[no-untyped-def]
     return gap
 
 
+#: States that are worked on at a time, and the distance of the rows of ``work``, which LLVM so knows.
+TILE, ROW_LENGTH = 128, 144
+ROW, ONE = np.uintp(ROW_LENGTH), np.uintp(1)
+#: Rows of ``work``: the derivative F (re, im), the sum and the difference of the neighbouring levels (re, im each),
+#: and the weights of c·S', A and B: factors of n − 1 (re, im), of n + 1 (re, im), and the diagonal.
+F_RE, F_IM = np.uintp(0), ROW
+SUM, GAP = np.uintp(2) * ROW, np.uintp(4) * ROW
+OF_C, OF_A, OF_B = np.uintp(6) * ROW, np.uintp(11) * ROW, np.uintp(16) * ROW
+ROWS = 21
+
+# In the loops below arrays are flat and few and indices unsigned: otherwise LLVM does not vectorise them (numba wraps
+# signed indices around, and too many arrays, or rows at unknown distances, are too many to be proved disjoint).
+
+
 @compiled
-def _weights(size, root_n, c):  # type: ignore[no-untyped-def]
-    """For A, B and c·S' in turn: factors of Φ[n−1] (re, im), of Φ[n+1] (re, im), and the diagonal; flat rows of n."""
-    weights = np.empty((3, 5, size), dtype=root_n.dtype)
-    for n in range(size):
+def _weigh(work, first, size, root_n, c, skew):  # type: ignore[no-untyped-def]
+    """The weights of the states ``first`` … ``first + size − 1``."""
+    row = ROW_LENGTH
+    for i in range(size):
+        n = first + i
         below, above = root_n[n], root_n[n + 1]
-        for which in range(2):
-            first = 5 + 4 * which
-            weights[which, 0, n], weights[which, 1, n] = c[first] * below, c[first + 1] * below
-            weights[which, 2, n], weights[which, 3, n] = c[first] * above, -c[first + 1] * above
-            weights[which, 4, n] = c[first + 3] - c[first + 2] * n
-        weights[2, 0, n], weights[2, 1, n] = c[0] * below, c[1] * below
-        weights[2, 2, n], weights[2, 3, n] = c[2] * above, c[3] * above
-        weights[2, 4, n] = -c[4] * n
-    return weights.ravel()
-
-
-# The loops below have flat arrays, few of them, and unsigned indices: otherwise LLVM does not vectorise them
-# (numba wraps signed indices around, and too many arrays are too many to be proved disjoint).
+        at = 6 * row + i
+        work[at], work[at + row] = c[0] * below, c[1] * below
+        work[at + 2 * row], work[at + 3 * row] = c[2] * above, c[3] * above
+        work[at + 4 * row] = -c[4] * n
+        for which in range(1 if skew is None else 2):
+            at += 5 * row
+            b = 5 + 4 * which
+            work[at], work[at + row] = c[b] * below, c[b + 1] * below
+            work[at + 2 * row], work[at + 3 * row] = c[b] * above, -c[b + 1] * above
+            work[at + 4 * row] = c[b + 3] - c[b + 2] * n
 
 
 @compiled
-def _apply(source, start, stride, weights, which, size, rows, slot):  # type: ignore[no-untyped-def]
-    """Tridiagonal operator ``which`` on the level at ``start``, into its two rows (re, im) of the slot."""
-    one, s, at, im = np.uintp(1), np.uintp(size), np.uintp(start), np.uintp(stride)
-    w0, r0 = np.uintp(5 * which * size), np.uintp((6 * slot + 2 * which) * size)
-    w1, r1 = w0 + s, r0 + s
-    w2, w3 = w1 + s, w1 + s + s
-    w4 = w3 + s
-    for n in range(s):
-        i = at + n
-        ur, ui, vr, vi = source[i - one], source[i - one + im], source[i + one], source[i + one + im]
-        br, bi, ar, ai, d = weights[w0 + n], weights[w1 + n], weights[w2 + n], weights[w3 + n], weights[w4 + n]
-        rows[r0 + n] = br * ur - bi * ui + ar * vr - ai * vi + d * source[i]
-        rows[r1 + n] = br * ui + bi * ur + ar * vi + ai * vr + d * source[i + im]
+def _neighbours(work, source, below, above, stride, f_below, f_above, size, skew):  # type: ignore[no-untyped-def]
+    """Sum and difference of the levels at ``below`` and ``above``, from one state before the tile to one after."""
+    low, high, im = np.uintp(below) - ONE, np.uintp(above) - ONE, np.uintp(stride)
+    for n in range(np.uintp(size + 2)):
+        work[SUM + n] = f_above * source[high + n] + f_below * source[low + n]
+        work[SUM + ROW + n] = f_above * source[high + im + n] + f_below * source[low + im + n]
+    if skew is not None:
+        for n in range(np.uintp(size + 2)):
+            work[GAP + n] = f_above * source[high + n] - f_below * source[low + n]
+            work[GAP + ROW + n] = f_above * source[high + im + n] - f_below * source[low + im + n]
 
 
 @compiled
-def _derivative(rows, low, own, high, f_low, f_high, size, change):  # type: ignore[no-untyped-def]
-    """F of one level but for the damping, from rows (A re, im, B re, im, c·S' re, im) in three slots."""
-    s = np.uintp(size)
-    below, here, above = np.uintp(6 * low * size), np.uintp(6 * own * size), np.uintp(6 * high * size)
-    below1, below2, below3 = below + s, below + s + s, below + s + s + s
-    above1, above2, above3 = above + s, above + s + s, above + s + s + s
-    here4, here5 = here + s + s + s + s, here + s + s + s + s + s
-    for n in range(s):
-        up, down = rows[below1 + n] - rows[below2 + n], rows[above1 + n] + rows[above2 + n]
-        change[n] = rows[here4 + n] + f_low * up + f_high * down
-    for n in range(s):
-        up, down = rows[below + n] + rows[below3 + n], rows[above + n] - rows[above3 + n]
-        change[s + n] = rows[here5 + n] - f_low * up - f_high * down
+def _tridiagonal(work, at, vector, re, im, n):  # type: ignore[no-untyped-def]
+    """Element n of the operator with weights ``at`` on the vector with parts ``re`` and ``im``."""
+    br, bi, ar, ai = work[at + n], work[at + ROW + n], work[at + ROW + ROW + n], work[at + ROW + ROW + ROW + n]
+    d = work[at + ROW + ROW + ROW + ROW + n]
+    ur, pr, vr = vector[re + n - ONE], vector[re + n], vector[re + n + ONE]
+    ui, pi, vi = vector[im + n - ONE], vector[im + n], vector[im + n + ONE]
+    return br * ur - bi * ui + ar * vr - ai * vi + d * pr, br * ui + bi * ur + ar * vi + ai * vr + d * pi
 
 
 @compiled
-def _early(stage, er, ei, factor, change, phi, out, start, stride, size):  # type: ignore[no-untyped-def]
+def _derivative(work, source, start, stride, size, skew):  # type: ignore[no-untyped-def]
+    """F of one level but for the damping."""
+    re, im = np.uintp(start), np.uintp(start + stride)
+    for n in range(np.uintp(size)):
+        own_r, own_i = _tridiagonal(work, OF_C, source, re, im, n)
+        x_r, x_i = _tridiagonal(work, OF_A, work, SUM + ONE, SUM + ROW + ONE, n)
+        if skew is not None:
+            y_r, y_i = _tridiagonal(work, OF_B, work, GAP + ONE, GAP + ROW + ONE, n)
+            own_r, own_i = own_r + y_r, own_i + y_i
+        work[F_RE + n], work[F_IM + n] = own_r + x_i, own_i - x_r
+
+
+@compiled
+def _early(stage, er, ei, factor, work, phi, out, start, stride, size):  # type: ignore[no-untyped-def]
     """The first three stages' combination of F with Φ, on one level."""
-    s, at, im = np.uintp(size), np.uintp(start), np.uintp(stride)
+    at, im = np.uintp(start), np.uintp(stride)
+    one, zero = work.dtype.type(1), work.dtype.type(0)
     # E(EΦ + …) in the third stage, E(Φ + …) in the first, EΦ + … in the second
-    before_r, before_i = (er, ei) if stage != FIRST else (change.dtype.type(1), change.dtype.type(0))
-    after_r, after_i = (er, ei) if stage != SECOND else (change.dtype.type(1), change.dtype.type(0))
-    for n in range(s):
+    before_r, before_i = (er, ei) if stage != FIRST else (one, zero)
+    after_r, after_i = (er, ei) if stage != SECOND else (one, zero)
+    for n in range(np.uintp(size)):
         i = at + n
         qr, qi = phi[i], phi[i + im]
-        sr = before_r * qr - before_i * qi + factor * change[n]
-        si = before_r * qi + before_i * qr + factor * change[s + n]
+        sr = before_r * qr - before_i * qi + factor * work[F_RE + n]
+        si = before_r * qi + before_i * qr + factor * work[F_IM + n]
         out[i], out[i + im] = after_r * sr - after_i * si, after_r * si + after_i * sr
 
 
 @compiled
-def _last(er, ei, factor, change, phi, t2, t3, t4, start, stride, size):  # type: ignore[no-untyped-def]
+def _last(er, ei, factor, work, phi, t2, t3, t4, start, stride, size):  # type: ignore[no-untyped-def]
     """The last stage's combination, written over Φ, on one level."""
-    s, at, im = np.uintp(size), np.uintp(start), np.uintp(stride)
-    third, two = change.dtype.type(1.0 / 3), change.dtype.type(2)
-    for n in range(s):
+    at, im = np.uintp(start), np.uintp(stride)
+    third, two = work.dtype.type(1.0 / 3), work.dtype.type(2)
+    for n in range(np.uintp(size)):
         i = at + n
         k = i + im
         sr = t2[i] + two * t3[i] - (er * phi[i] - ei * phi[k])
         si = t2[k] + two * t3[k] - (er * phi[k] + ei * phi[i])
-        change[n] = third * (er * sr - ei * si) + factor * change[n]
-        change[s + n] = third * (er * si + ei * sr) + factor * change[s + n]
-    for n in range(s):
-        phi[at + n] = third * t4[at + n] + change[n]
-    for n in range(s):
-        phi[at + im + n] = third * t4[at + im + n] + change[s + n]
+        work[F_RE + n] = third * (t4[i] + er * sr - ei * si) + factor * work[F_RE + n]
+        work[F_IM + n] = third * (t4[k] + er * si + ei * sr) + factor * work[F_IM + n]
+    for n in range(np.uintp(size)):
+        phi[at + n] = work[F_RE + n]
+        phi[at + im + n] = work[F_IM + n]
 
 
 # fmt: off
 @compiled
 def sweep(stage, source, phi, t2, t3, out, h, blocks, levels, stride, root_n, root_k, decay, c, skew):  # type: ignore[no-untyped-def]
-    """See ``generator.sweep``: rows of three neighbouring levels are kept, and one level is finished at a time."""
+    """See ``generator.sweep``.
+
+    A and B act on n only, so they are applied once, to the combination of the two neighbouring levels.
+    """
     width = 64 // source.itemsize
-    size = blocks * width
     factor = source.dtype.type(0.5 * h if stage < THIRD else (h if stage < LAST else h / 6))
-    weights = _weights(size, root_n, c)
-    rows = np.zeros(18 * size, dtype=source.dtype)
-    change = np.empty(2 * size, dtype=source.dtype)
-    for k in range(levels + 1):
-        slot = k % 3
-        if k < levels:
-            at = width + 2 * k * stride
-            _apply(source, at, stride, weights, 0, size, rows, slot)
-            if skew is not None:
-                _apply(source, at, stride, weights, 1, size, rows, slot)
-            _apply(source, at, stride, weights, 2, size, rows, slot)
-        else:
-            rows[6 * slot * size:6 * (slot + 1) * size] = 0
-        if k > 0:
-            _derivative(rows, (k + 1) % 3, (k + 2) % 3, slot, root_k[k - 1], root_k[k], size, change)
-            er, ei, at = decay[2 * k - 2], decay[2 * k - 1], width + 2 * (k - 1) * stride
+    zero = source.dtype.type(0)
+    work = np.empty(ROWS * ROW_LENGTH, dtype=source.dtype)
+    for first in range(0, blocks * width, TILE):
+        size = min(TILE, blocks * width - first)
+        _weigh(work, first, size, root_n, c, skew)
+        for k in range(levels):
+            at = width + first + 2 * k * stride
+            below, f_below = (at - 2 * stride, root_k[k]) if k > 0 else (at, zero)
+            above, f_above = (at + 2 * stride, root_k[k + 1]) if k + 1 < levels else (at, zero)
+            _neighbours(work, source, below, above, stride, f_below, f_above, size, skew)
+            _derivative(work, source, at, stride, size, skew)
+            er, ei = decay[2 * k], decay[2 * k + 1]
             if stage == LAST:
-                _last(er, ei, factor, change, phi, t2, t3, source, at, stride, size)
+                _last(er, ei, factor, work, phi, t2, t3, source, at, stride, size)
             else:
-                _early(stage, er, ei, factor, change, phi, out, at, stride, size)
+                _early(stage, er, ei, factor, work, phi, out, at, stride, size)
 # fmt: on
