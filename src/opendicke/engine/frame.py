@@ -19,7 +19,7 @@ COEFFICIENTS = 13
 
 @compiled
 def coefficients(model, feedback, frame, cosine, sine, field, z, s1, s2, s3, down, c, turn):  # type: ignore[no-untyped-def]
-    r"""Write the generator's coefficients to ``c`` and the frame's derivative to ``turn``; return dα/dt.
+    r"""Write the generator's coefficients to ``c`` and the frame's derivative to ``turn``; return dα/dt + wα.
 
     Args:
         model: (j, ω_a, ω_c, κ, G/√N, D/√N).
@@ -29,7 +29,7 @@ def coefficients(model, feedback, frame, cosine, sine, field, z, s1, s2, s3, dow
         field, z: cavity amplitude α and noise z* at this moment.
         s1, s2, s3, down: mean spin in the frame and j − s3.
     """
-    j, omega_c, kappa, big_g, big_d = model[0], model[2], model[3], model[4], model[5]
+    j, big_g, big_d = model[0], model[4], model[5]
     along = z - 1j * field.conjugate()
     # (z* − iα*)Λ − iαΛ† with Λ = (G S^x − i D S^y)/√N, along the laboratory's x and y axes
     lab_x = big_g * (along - 1j * field)
@@ -53,7 +53,7 @@ def coefficients(model, feedback, frame, cosine, sine, field, z, s1, s2, s3, dow
     c[0], c[1], c[2], c[3], c[4] = lower.real, lower.imag, upper.real, upper.imag, c3.real
     mean_a = _tilted(big_g * cosine, -big_g * sine, frame, s1, s2, s3, down, c, 5)
     mean_b = _tilted(big_d * sine, big_d * cosine, frame, s1, s2, s3, down, c, 9)
-    return -(kappa + 1j * omega_c) * field - 1j * mean_a - mean_b
+    return -1j * mean_a - mean_b
 
 
 @compiled

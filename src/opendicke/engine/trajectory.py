@@ -138,6 +138,8 @@ def propagate(
         blocks, levels = int(state.window[BLOCKS]), int(state.window[LEVELS])
         width = 64 // state.buffer.itemsize
         raise TrajectoryFailure(f"a window of {blocks * width} states x {levels} levels, over the memory limit", step)
+    if not np.isfinite(channels[record_after[record_after >= 0]]).all():  # it may have come up in the last step
+        raise TrajectoryFailure("a number that is not finite", path.steps.size)
     return channels
 
 
@@ -177,8 +179,10 @@ def _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope, root_
     blocks, levels, stride = window[BLOCKS], window[LEVELS], window[STRIDE]
     axes[:] = frame
     gathered[:] = 0
+    # α decays exactly, with the same integrating factors as Φ; ``half`` is its factor in half a step.
+    half = np.exp(-0.5 * h * (dynamics[3] + 1j * dynamics[2]))
     start, square = field[0], psi[0]
-    amplitude, change, speed = start, 0j, 0.0
+    amplitude, final, speed = start, half * half * start, 0.0
     source, out = phi, t2
     for stage in range(4):
         if stage == LAST:
@@ -194,8 +198,14 @@ def _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope, root_
         sweep(stage, source, phi, t2, t3, out, h, blocks, levels, stride, root_n, root_k, decay, c, skew)
         weight = h / 6 if stage in (FIRST, LAST) else h / 3
         reach = h if stage == THIRD else 0.5 * h
-        change += weight * rate
-        amplitude = start + reach * rate
+        if stage == FIRST:
+            amplitude = half * (start + reach * rate)
+            final += weight * half * half * rate
+        elif stage == LAST:
+            final += weight * rate
+        else:
+            amplitude = half * start + reach * rate if stage == SECOND else half * (half * start + reach * rate)
+            final += weight * half * rate
         for i in range(3):
             for k in range(3):
                 gathered[i, k] += weight * turn[i, k]
@@ -206,7 +216,7 @@ def _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope, root_
             source, out = t3, t4
         else:
             source, out = t4, phi
-    field[0] = start + change
+    field[0] = final
     frame += gathered
     precess(frame, math.cos(dynamics[1] * h), math.sin(dynamics[1] * h))
     orthonormalise(frame)
