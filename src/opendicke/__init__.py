@@ -1,12 +1,15 @@
 """Open Dicke models, from one atom to a million, with error bars on everything."""
 
-from opendicke.ensemble.executors import Serial, Threads
+from opendicke.ensemble.dask_executor import Dask
+from opendicke.ensemble.executors import Processes, Serial, Threads
 from opendicke.ensemble.run import TrajectoryError
+from opendicke.ensemble.store import Store, StoreError
 from opendicke.methods.cumulants import Cumulants, UnphysicalWarning
 from opendicke.methods.hops import HOPS
 from opendicke.methods.lindblad import Lindblad
 from opendicke.methods.mean_field import MeanField
 from opendicke.methods.nuhops import NuHOPS
+from opendicke.methods.precision import Precision
 from opendicke.methods.sampled import FailedTrajectoryWarning
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import VARIABLES
@@ -17,6 +20,7 @@ __all__ = [
     "HOPS",
     "VARIABLES",
     "Cumulants",
+    "Dask",
     "DickeModel",
     "FailedTrajectoryWarning",
     "Inverted",
@@ -24,8 +28,12 @@ __all__ = [
     "MeanField",
     "Normal",
     "NuHOPS",
+    "Precision",
+    "Processes",
     "Serial",
     "SpinCoherent",
+    "Store",
+    "StoreError",
     "Threads",
     "TrajectoryError",
     "UnphysicalWarning",

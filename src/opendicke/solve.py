@@ -7,6 +7,7 @@ import json
 import platform
 import time
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks
-from opendicke.ensemble.executors import Threads
+from opendicke.engine.compile import NUMERICS
+from opendicke.ensemble.executors import Deadline, Threads
+from opendicke.ensemble.store import Store, Stored
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import VARIABLES, select
 from opendicke.problem import Executor, Method, Problem, Progress, Solution
@@ -31,6 +34,8 @@ def solve(
     *,
     executor: Executor | None = None,
     progress: Progress | bool | None = None,
+    store: Store | str | Path | None = None,
+    timeout: float | None = None,
 ) -> xr.Dataset:
     r"""Evolve ``state`` under ``model`` and return expectation values at ``times``.
 
@@ -45,6 +50,9 @@ def solve(
         observables: names of the variables wanted (see ``opendicke.VARIABLES``); None for all.
         executor: who runs the trajectories, e.g. ``Serial()`` or ``Threads(2)``; None for threads on all cores.
         progress: None for a bar on a terminal only, True or False to force it, or a meter of your own.
+        store: a folder (or :class:`opendicke.Store`) where finished trajectories are kept: the same call goes on where it
+            was interrupted, and one with more trajectories runs only the new ones. Sampled methods only.
+        timeout: seconds after which no more trajectories are waited for; those done are averaged. None for no limit.
 
     Returns:
         Dataset with dimension ``time``, one variable per name, ``<name>_sem`` (standard error of the mean)
@@ -67,14 +75,53 @@ def solve(
         raise checks.refuse("method", "a method such as NuHOPS(trajectories=100, seed=1)", method, hint, TypeError)
     problem = Problem(model, state, checks.time_grid(times))
     names = select(observables)
+    runner: Executor = executor or Threads()
+    if store is not None:
+        runner = Stored(runner, as_store(store).study(describe(problem, method)))
+    if timeout is not None:
+        runner = Deadline(runner, checks.real("timeout", timeout, above=0.0))
     gauge = meter(progress)
     began = time.perf_counter()
     try:
-        solution = method.run(problem, names, executor or Threads(), gauge)
+        solution = method.run(problem, names, runner, gauge)
     finally:
         gauge.close()
     solution.attrs["wall_time_s"] = time.perf_counter() - began
     return _label(problem, method, names, solution)
+
+
+def as_store(store: Store | str | Path) -> Store:
+    """A store, from itself or from its folder."""
+    return store if isinstance(store, Store) else Store(Path(store))
+
+
+def describe(problem: Problem, method: Any) -> dict[str, Any]:
+    """Everything that determines the numbers of each trajectory, as plain data; how many there are is left out.
+
+    Raises:
+        TypeError: if the method does not run trajectories.
+    """
+    options = dataclasses.asdict(method)
+    if "trajectories" not in options:
+        raise checks.refuse(
+            "store", "a method that runs trajectories, such as NuHOPS", type(method).__name__, error=TypeError
+        )
+    for name in ("trajectories", "precision"):
+        options.pop(name, None)
+    description = {
+        "model": dataclasses.asdict(problem.model),
+        "state": _plain_state(problem.state),
+        "times": problem.times.tolist(),
+        "method": type(method).__name__,
+        "options": options,
+        "numerics": NUMERICS,
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(description))
+    return plain
+
+
+def _plain_state(state: SpinCoherent) -> dict[str, Any]:
+    return dataclasses.asdict(state) | {"alpha": [state.alpha.real, state.alpha.imag]}
 
 
 def _check_kind(name: str, value: Any, kind: type, expected: str) -> None:
@@ -103,12 +150,10 @@ def _label(problem: Problem, method: Method, names: tuple[str, ...], solution: S
 
 def _provenance(problem: Problem, method: Any) -> dict[str, Any]:
     """Everything that determines the numbers, as plain strings and numbers that a file can hold."""
-    state = dataclasses.asdict(problem.state)
-    state["alpha"] = [problem.state.alpha.real, problem.state.alpha.imag]
     versions = {name: metadata.version(name) for name in ("opendicke", "numpy", "scipy", "numba", "xarray")}
     return {
         "model": json.dumps(dataclasses.asdict(problem.model)),
-        "state": json.dumps(state),
+        "state": json.dumps(_plain_state(problem.state)),
         "method": type(method).__name__,
         "method_options": json.dumps(dataclasses.asdict(method)),
         "versions": json.dumps(versions | {"python": platform.python_version()}),

@@ -14,6 +14,10 @@ import numba
 FLOATING_POINT = {"contract", "reassoc", "nsz", "arcp"}
 
 
+#: Version of the engine's numbers, part of the key of stored results: to be raised whenever a change moves a
+#: trajectory by more than rounding.
+NUMERICS = 1
+
 #: Whether plain loops replace explicit SIMD (see ``kernels``).
 PORTABLE = os.environ.get("OPENDICKE_KERNELS", "simd") == "portable"
 

@@ -7,7 +7,7 @@ linear in the means (jackknife).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -121,14 +121,21 @@ def blocks(trajectories: int) -> Iterator[range]:
         yield range(first, min(first + BLOCK, trajectories))
 
 
-def run_ensemble(simulate: Simulator, trajectories: int, executor: Executor, progress: Progress) -> Ensemble:
-    """Run trajectories 0 … ``trajectories`` − 1 and reduce them.
+def run_ensemble(
+    simulate: Simulator,
+    trajectories: int,
+    executor: Executor,
+    progress: Progress,
+    enough: Callable[[Ensemble], bool] | None = None,
+) -> Ensemble:
+    """Run trajectories 0 … ``trajectories`` − 1 and reduce them, in order.
 
     Args:
         simulate: runs one of them.
-        trajectories: how many.
-        executor: who runs the blocks.
+        trajectories: how many, at most.
+        executor: who runs the blocks. One that stops early (a timeout) leaves a shorter ensemble.
         progress: told of every finished block.
+        enough: asked after every BATCHES trajectories whether to stop.
 
     Returns:
         The reduced ensemble.
@@ -142,4 +149,6 @@ def run_ensemble(simulate: Simulator, trajectories: int, executor: Executor, pro
             else:
                 whole.add(index, outcome)
         progress.advance(len(outcomes), **{name: f"{value:g}" for name, value in whole.peaks.items()})
+        if enough is not None and (outcomes[-1][0] + 1) % BATCHES == 0 and enough(whole):
+            break
     return whole

@@ -22,9 +22,11 @@ from opendicke.engine.trajectory import (
     initial_state,
     propagate,
 )
+from opendicke.ensemble.padding import stack_padded
 from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
 from opendicke.ensemble.streams import stream
-from opendicke.methods.sampled import averages, kept_states, kept_trajectories, stack_padded
+from opendicke.methods.precision import Enough, Precision
+from opendicke.methods.sampled import averages, kept_states, kept_trajectories
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Executor, Problem, Progress, Solution
@@ -67,14 +69,17 @@ class NuHOPS:
         trajectories: how many, >= 1. Standard errors fall as one over its square root.
         seed: non-negative integer; trajectory i of a seed is the same whoever runs it, and for any number of them
             (its noise is drawn on a grid that contains all of ``times``, so other times mean other noise).
+        point: non-negative integer; streams of different points of a parameter study are independent.
         tol: the accuracy of one trajectory: amplitudes below it (relative to :math:`\|\psi\|`) are dropped, and time
             steps are so short that their errors stay below it. At 1e-4 the effect on <S> is far below the statistical
             error of 10^4 trajectories. Unit: 1.
         step: longest noise step, in units of time; None for 0.16 over the fastest of the model's rates.
         feedback: rate at which the frame turns to the mean spin; None for twice the fastest rate. Changes no result
             beyond ``tol``.
-        precision: "double", or "single" for float32 amplitudes (frame, field and sums stay double): faster, and
-            pathwise equal to about 1e-6.
+        dtype: "float64", or "float32" for amplitudes in single precision (frame, field and sums stay double): faster,
+            and pathwise equal to about 1e-6.
+        precision: a target standard error (:class:`opendicke.Precision`); the run stops when it is met, and
+            ``trajectories`` is then the most that are run.
         keep_trajectories: also return <S> and <a> of every trajectory, with dimension ``trajectory``.
         keep_states: some of the ``times``; also return the spin states ψ of every trajectory at these times, as ``psi``
             on the Dicke states |j, j−n> along the third row of ``psi_frame``. Spin Q functions, density matrices and
@@ -99,10 +104,12 @@ class NuHOPS:
 
     trajectories: int
     seed: int = 0
+    point: int = 0
     tol: float = 1e-4
     step: float | None = None
     feedback: float | None = None
-    precision: Literal["double", "single"] = "double"
+    dtype: Literal["float64", "float32"] = "float64"
+    precision: Precision | None = None
     keep_trajectories: bool = False
     keep_states: tuple[float, ...] = ()
     memory_limit: int = 2**31
@@ -110,22 +117,30 @@ class NuHOPS:
     def __post_init__(self) -> None:
         checks.integer("trajectories", self.trajectories, minimum=1)
         checks.integer("seed", self.seed, minimum=0)
+        checks.integer("point", self.point, minimum=0)
         checks.real("tol", self.tol, above=0.0)
         if self.tol >= 0.1:
             raise checks.refuse("tol", "a number well below 1, such as 1e-4", self.tol)
         for name in ("step", "feedback"):
             if getattr(self, name) is not None:
                 checks.real(name, getattr(self, name), above=0.0)
-        if self.precision not in ("double", "single"):
-            raise checks.refuse("precision", "'double' or 'single'", self.precision)
+        if self.dtype not in ("float64", "float32"):
+            raise checks.refuse("dtype", "'float64' or 'float32'", self.dtype)
+        if self.precision is not None and not isinstance(self.precision, Precision):
+            raise checks.refuse(
+                "precision", "a Precision('Sz', relative=0.01) or None", self.precision, error=TypeError
+            )
         object.__setattr__(self, "keep_states", tuple(float(time) for time in self.keep_states))
         checks.integer("memory_limit", self.memory_limit, minimum=2**20)
 
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Run the ensemble and average it (called by :func:`opendicke.solve`)."""
         simulate = NuHOPSSimulator(problem, self)
-        ensemble = run_ensemble(simulate, self.trajectories, executor, progress)
+        enough = Enough(self.precision, self.precision.rows(problem.times)) if self.precision else None
+        ensemble = run_ensemble(simulate, self.trajectories, executor, progress, enough)
         solution = averages(ensemble, names)
+        if enough is not None:
+            solution.attrs["precision_reached"] = int(enough(ensemble))
         solution.attrs["noise_step"] = simulate.step
         if self.keep_trajectories:
             which = {f"{name}_trajectory": f"<{name}> of one trajectory" for name in ("Sx", "Sy", "Sz", "a")}
@@ -153,9 +168,8 @@ class NuHOPSSimulator:
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""
         problem, options = self.problem, self.options
-        path = self._noise.sample(stream(options.seed, index))
-        dtype = "float64" if options.precision == "double" else "float32"
-        state = initial_state(self._frame, problem.state.alpha, dtype, problem.model.n_atoms)
+        path = self._noise.sample(stream(options.seed, index, options.point))
+        state = initial_state(self._frame, problem.state.alpha, options.dtype, problem.model.n_atoms)
         channels, psi, frames = np.empty((problem.times.size, len(CHANNELS))), [], []
         first, hits = 0, self._hits.copy()
         try:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import warnings
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from opendicke.ensemble.padding import stack_padded
 from opendicke.ensemble.run import Ensemble, TrajectoryError
 from opendicke.observables.catalogue import CHANNELS, from_channels
 from opendicke.problem import Solution
@@ -65,13 +64,6 @@ def kept_trajectories(ensemble: Ensemble, solution: Solution, names: dict[str, s
 def name_trajectories(ensemble: Ensemble, solution: Solution) -> None:
     """Label the dimension ``trajectory`` with the indices of the random streams."""
     solution.coords["trajectory"] = (("trajectory",), np.array(ensemble.indices), {"definition": "index of the stream"})
-
-
-def stack_padded(rows: list[NDArray[Any]]) -> NDArray[Any]:
-    """Arrays that differ in the length of their last axis, stacked, with zeros at the end of the short ones."""
-    longest = max(row.shape[-1] for row in rows)
-    widths = [[(0, 0)] * (row.ndim - 1) + [(0, longest - row.shape[-1])] for row in rows]
-    return np.array([np.pad(row, width) for row, width in zip(rows, widths, strict=True)])
 
 
 def kept_states(ensemble: Ensemble, solution: Solution, times: tuple[float, ...]) -> None:

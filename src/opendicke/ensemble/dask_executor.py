@@ -1,0 +1,66 @@
+"""Run on a Dask cluster: one started here, or any whose scheduler can be reached (dask-jobqueue on Slurm, say)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from opendicke import checks
+from opendicke.ensemble.executors import IN_FLIGHT, available_cores, in_order
+from opendicke.problem import Item, Result
+
+
+@dataclass(frozen=True)
+class Dask:
+    """Run on the workers of a Dask cluster.
+
+    Args:
+        address: a scheduler's address, e.g. ``"tcp://10.0.0.1:8786"``; None starts a cluster on this machine and closes
+            it afterwards.
+        workers: number of processes of the cluster started here; None takes the cores that this process may use.
+        client: a ``dask.distributed.Client`` that is connected already, instead of ``address``.
+
+    Raises:
+        ValueError: if more than one of ``address``, ``client`` is given.
+        OSError: if no scheduler answers at ``address``.
+    """
+
+    address: str | None = None
+    workers: int | None = None
+    client: Any = None
+
+    def __post_init__(self) -> None:
+        if self.address is not None and self.client is not None:
+            raise checks.refuse("address, client", "at most one of them", (self.address, self.client))
+        if self.workers is not None:
+            checks.integer("workers", self.workers, minimum=1)
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Yield ``function(item)`` in order; a worker that dies has its items run again by another."""
+        from dask.distributed import Client, LocalCluster
+
+        if self.client is not None:
+            yield from self._through(self.client, function, items)
+        elif self.address is not None:
+            with Client(self.address) as client:
+                yield from self._through(client, function, items)
+        else:
+            count = self.workers or available_cores()
+            cluster = LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None)
+            with cluster, Client(cluster) as client:
+                yield from self._through(client, function, items)
+
+    def _through(self, client: Any, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        threads = max(sum(client.nthreads().values()), 1)
+        # sent once to every worker; items are impure only in name: the same item always gives the same result
+        everywhere = client.scatter(function, broadcast=True, hash=False)
+
+        def submit(_: Any, item: Item) -> Any:
+            return client.submit(_call, everywhere, item, pure=False)
+
+        yield from in_order(submit, function, items, IN_FLIGHT * threads)
+
+
+def _call(function: Callable[[Item], Result], item: Item) -> Result:
+    return function(item)
