@@ -15,6 +15,7 @@ from opendicke.model import DickeModel
 from opendicke.observables.catalogue import VARIABLES
 from opendicke.solve import solve
 from opendicke.states import Inverted, Normal, SpinCoherent
+from opendicke.sweep import sweep
 
 __all__ = [
     "HOPS",
@@ -38,4 +39,5 @@ __all__ = [
     "TrajectoryError",
     "UnphysicalWarning",
     "solve",
+    "sweep",
 ]

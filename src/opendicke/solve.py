@@ -50,8 +50,8 @@ def solve(
         observables: names of the variables wanted (see ``opendicke.VARIABLES``); None for all.
         executor: who runs the trajectories, e.g. ``Serial()`` or ``Threads(2)``; None for threads on all cores.
         progress: None for a bar on a terminal only, True or False to force it, or a meter of your own.
-        store: a folder (or :class:`opendicke.Store`) where finished trajectories are kept: the same call goes on where it
-            was interrupted, and one with more trajectories runs only the new ones. Sampled methods only.
+        store: a folder (or :class:`opendicke.Store`) where finished trajectories are kept: the same call goes on where
+            it was interrupted, and one with more trajectories runs only the new ones. Sampled methods only.
         timeout: seconds after which no more trajectories are waited for; those done are averaged. None for no limit.
 
     Returns:

@@ -38,17 +38,19 @@ class Dask:
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield ``function(item)`` in order; a worker that dies has its items run again by another."""
-        from dask.distributed import Client, LocalCluster
+        from dask import distributed
 
+        cluster_of: Any = distributed.LocalCluster  # untyped
+        connect: Any = distributed.Client
         if self.client is not None:
             yield from self._through(self.client, function, items)
         elif self.address is not None:
-            with Client(self.address) as client:
+            with connect(self.address) as client:
                 yield from self._through(client, function, items)
         else:
             count = self.workers or available_cores()
-            cluster = LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None)
-            with cluster, Client(cluster) as client:
+            cluster = cluster_of(n_workers=count, threads_per_worker=1, dashboard_address=None)
+            with cluster, connect(cluster) as client:
                 yield from self._through(client, function, items)
 
     def _through(self, client: Any, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

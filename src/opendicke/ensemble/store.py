@@ -1,8 +1,8 @@
 """Trajectories on disk: written as they are finished, read instead of run again.
 
-A store is a folder with one folder per study, named by a hash of everything that determines the study's numbers. A study
-holds ``study.json`` and a file per chunk of consecutive trajectories: a zipped Zarr group, written beside its place and
-then moved there, so that a chunk is whole or absent. What a chunk holds does not depend on who wrote it; two processes
+A store is a folder with one folder per study, named by a hash of everything that determines the study's numbers. A
+study holds ``study.json`` and a file per chunk of consecutive trajectories: a zipped Zarr group, written beside its
+place and then moved there, so that a chunk is whole or absent. What a chunk holds does not depend on who wrote it; two processes
 may therefore work on one study, and one chunk done twice is the same chunk.
 """
 
