@@ -23,7 +23,16 @@ from opendicke.solve import as_store, describe, solve
 from opendicke.states import SpinCoherent
 
 #: Numbers in a result's attrs that become variables of the sweep.
-COUNTS = ("trajectories", "largest_states", "largest_levels", "precision_reached", "wall_time_s")
+COUNTS = (
+    "trajectories",
+    "largest_states",
+    "largest_levels",
+    "right_hand_sides",
+    "dropped_weight",
+    "noise_step",
+    "precision_reached",
+    "wall_time_s",
+)
 
 
 def sweep(
