@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, xlogy
 
 from opendicke import checks
 
@@ -73,6 +72,8 @@ class SpinCoherent:
 
     def dicke_amplitudes(self, n_atoms: int) -> NDArray[np.complex128]:
         """Amplitudes on |j, m = j − n>, n = 0 … N: shape (N+1,), unit norm, without overflow at any N."""
+        from scipy.special import gammaln, xlogy  # slow to import
+
         n = np.arange(n_atoms + 1)
         cos_half, sin_half = _cos_sin(self.theta / 2)
         log_binomial = gammaln(n_atoms + 1) - gammaln(n + 1) - gammaln(n_atoms - n + 1)
