@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from opendicke.progress import Silent
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+Record = TypeVar("Record")
 
 #: Real matrices as large as the density matrix alive at once: 16 stages of DOP853, its state and error vectors,
 #: the generator's work space.
@@ -51,10 +53,12 @@ class Lindblad:
         atol: absolute tolerance on the elements of ρ, > 0.
         max_top_population: largest population of the highest photon number, >= 1e-12 and < 1.
         max_memory: memory that a run may take, in GiB.
+        keep_states: some of the ``times``; also return the spin's density matrix at these times, as ``rho_spin`` on
+            the Dicke states |j, j−n>.
 
     Raises:
-        ValueError, TypeError: for an option out of range; for ``photons`` too small, naming one to try; for a
-            problem that needs more than ``max_memory``.
+        ValueError, TypeError: for an option out of range, or ``keep_states`` that are not among the times; for
+            ``photons`` too small, naming one to try; for a problem that needs more than ``max_memory``.
         RuntimeError: if the integrator fails.
 
     Source: K. Müller and W. T. Strunz, *Genuine quantum effects in Dicke-type models at large atom numbers*,
@@ -72,6 +76,7 @@ class Lindblad:
     atol: float = 1e-12
     max_top_population: float = 1e-8
     max_memory: float = 4.0
+    keep_states: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.photons is not None:
@@ -81,13 +86,22 @@ class Lindblad:
         if not 1e-12 <= self.max_top_population < 1:
             expected = "a number >= 1e-12 (less is lost in rounding) and < 1"
             raise checks.refuse("max_top_population", expected, self.max_top_population)
+        object.__setattr__(self, "keep_states", tuple(float(time) for time in self.keep_states))
 
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Solve ``problem`` for the variables ``names``."""
+        kept = [_time_index(problem.times, time) for time in self.keep_states]
         progress.start(len(problem.times), "times", "master equation")
-        rows, photons, top = self._collect(problem, channels_of, progress)
+        rows, photons, top = self._collect(problem, lambda rho: (channels_of(rho), _spin_state(rho)), progress)
+        channels, states = zip(*rows, strict=True)
         attrs = {"photons": photons, "top_population": top}
-        return Solution(from_channels(names, np.array(rows)), attrs=attrs)
+        solution = Solution(from_channels(names, np.array(channels)), attrs=attrs)
+        if kept:
+            about = {"definition": "density matrix of the spin, <j, j - n| rho |j, j - n_prime>", "units": "1"}
+            solution.extra["rho_spin"] = (("state_time", "n", "n_prime"), np.array([states[at] for at in kept]), about)
+            about = {"definition": "times of the states kept"}
+            solution.coords["state_time"] = (("state_time",), problem.times[kept], about)
+        return solution
 
     def density_matrices(self, problem: Problem) -> NDArray[np.complex128]:
         r"""The density matrix :math:`\langle n,f|\rho(t)|n',f'\rangle` at ``problem.times``.
@@ -100,22 +114,22 @@ class Lindblad:
 
     def spin_states(self, problem: Problem) -> NDArray[np.complex128]:
         """The spin's reduced density matrix at ``problem.times``: shape (times, N+1, N+1), all-up first."""
-        matrices, _, _ = self._collect(problem, lambda rho: np.einsum("nfmf->nm", rho), Silent())
+        matrices, _, _ = self._collect(problem, _spin_state, Silent())
         return np.array(matrices)
 
     def _collect(
         self,
         problem: Problem,
-        record: Callable[[NDArray[np.complex128]], NDArray[Any]],
+        record: Callable[[NDArray[np.complex128]], Record],
         progress: Progress,
         stored: int = 0,
-    ) -> tuple[list[NDArray[Any]], int, float]:
+    ) -> tuple[list[Record], int, float]:
         """What ``record`` makes of ρ at each time, the cutoff used, and the largest population of its top level."""
         reached = 0
         photons = self.photons if self.photons is not None else _guess(problem)
         while True:
             self._check_memory(problem.model.n_atoms, photons, stored)
-            records: list[NDArray[Any]] = []
+            records: list[Record] = []
             top = 0.0
             try:
                 for rho, worst in self._evolve(problem, photons):
@@ -249,6 +263,19 @@ def _guess(problem: Problem) -> int:
     _, beta = MeanField(rtol=1e-6, atol=1e-9).trajectory(problem.model, problem.state, grid)
     largest = problem.model.n_atoms * float(np.max(np.abs(beta) ** 2))
     return math.ceil(largest + 6 * math.sqrt(largest)) + 6
+
+
+def _time_index(times: NDArray[np.float64], time: float) -> int:
+    index = int(np.argmin(np.abs(times - time)))
+    if not math.isclose(times[index], time, rel_tol=1e-12, abs_tol=1e-300):
+        raise checks.refuse("keep_states", "times out of the solve's times", time, "Add it to times.")
+    return index
+
+
+def _spin_state(rho: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """The spin's density matrix: shape (N+1, N+1)."""
+    state: NDArray[np.complex128] = np.einsum("nfmf->nm", rho)
+    return state
 
 
 def channels_of(rho: NDArray[np.complex128]) -> NDArray[np.float64]:

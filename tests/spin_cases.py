@@ -1,0 +1,75 @@
+"""Spin states for the tests of their analysis: random models solved both ways, and states given by hand."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+import opendicke as od
+
+#: Trajectories of a sampled case.
+TRAJECTORIES = 96
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model solved exactly and by trajectories, with the states kept at the last time."""
+
+    exact: xr.Dataset
+    sampled: xr.Dataset
+
+    @property
+    def time(self) -> float:
+        return float(self.exact.state_time[-1])
+
+
+@cache
+def random_case(seed: int) -> Case:
+    """A random model with N = 1 … 12 (balanced for even seeds) and initial state, at a random time."""
+    random = np.random.default_rng(1000 + seed)
+    n_atoms = 1 + seed % 12
+    omega_a, omega_c, kappa = random.uniform(-1.5, 1.5), random.uniform(0.5, 2), random.uniform(0.3, 1)
+    g_minus, g_plus = random.uniform(0.2, 0.9, 2)
+    if seed % 2 == 0:
+        g_plus = g_minus
+    model = od.DickeModel(
+        n_atoms=n_atoms, omega_a=omega_a, omega_c=omega_c, kappa=kappa, g_minus=g_minus, g_plus=g_plus
+    )
+    state = od.SpinCoherent(random.uniform(0, math.pi), random.uniform(0, 2 * math.pi))
+    time = float(random.uniform(0.5, 3.0))
+    exact = od.Lindblad(keep_states=(time,), rtol=1e-7, atol=1e-9, max_top_population=1e-6)
+    sampled = od.NuHOPS(trajectories=TRAJECTORIES, seed=seed, keep_states=(time,))
+    answers = [
+        od.solve(model, state, [time], method, ("Sz",), executor=od.Serial(), progress=False)
+        for method in (exact, sampled)
+    ]
+    return Case(*answers)
+
+
+def states_dataset(n_atoms: int, psi: ArrayLike, frames: ArrayLike) -> xr.Dataset:
+    """States given by hand, as trajectories at time 0."""
+    dims = ("trajectory", "state_time")
+    amplitudes = np.asarray(psi, dtype=complex)[:, None]
+    data = {
+        "psi": ((*dims, "n"), amplitudes),
+        "psi_frame": ((*dims, "axis", "component"), np.asarray(frames, dtype=float)[:, None]),
+    }
+    return xr.Dataset(data, {"state_time": [0.0]}, {"model": json.dumps({"n_atoms": n_atoms})})
+
+
+def rotation(phi: float, theta: float, chi: float) -> NDArray[np.float64]:
+    """Axes (rows) of the frame turned by chi, then theta about y, then phi about z."""
+    turn = np.array([[math.cos(chi), math.sin(chi), 0.0], [-math.sin(chi), math.cos(chi), 0.0], [0.0, 0.0, 1.0]])
+    return turn @ od.SpinCoherent(theta, phi).frame()
+
+
+def coverage(z: Sequence[ArrayLike], degrees: int) -> float:
+    """Share of deviations, in standard errors, inside the 95 % interval of Student's t."""
+    values = np.concatenate([np.ravel(part) for part in z])
+    return float(np.mean(np.abs(values) < stats.t.ppf(0.975, degrees)))
