@@ -98,12 +98,13 @@ def _sphere(rows: int, columns: int) -> Axes:
     """θ, φ and their weights: Fejér's first rule in cos θ, exact for polynomials of degree < rows, and equal ones."""
     from scipy.fft import dct
 
-    theta = (np.arange(rows) + 0.5) * np.pi / rows
+    theta = np.pi * (np.arange(rows, dtype=np.float64) + 0.5) / rows
+    phi = np.arange(columns, dtype=np.float64) * (2 * np.pi / columns)
     series = np.zeros(rows)
     even = np.arange(0, rows, 2)
     series[even] = 2 / rows / (1.0 - even.astype(float) ** 2)
-    step = 2 * np.pi / columns
-    return theta, np.arange(columns) * step, np.asarray(dct(series, type=3)), np.full(columns, step)
+    theta_weight: NDArray[np.float64] = dct(series, type=3)
+    return theta, phi, theta_weight, np.full(columns, 2 * np.pi / columns)
 
 
 def _window(theta: ArrayLike | None, phi: ArrayLike | None) -> Axes:

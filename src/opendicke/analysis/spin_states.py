@@ -93,3 +93,64 @@ def _index(dataset: xr.Dataset, time: float) -> int:
     if not math.isclose(times[index], wanted, rel_tol=1e-9, abs_tol=1e-12):
         raise checks.refuse("time", f"one of the times whose states were kept, {times.tolist()}", wanted)
     return index
+
+
+def rotate_to_lab(
+    n_atoms: int, psi: NDArray[np.complex128], frames: NDArray[np.float64], chunk: int = 256
+) -> NDArray[np.complex128]:
+    r"""Amplitudes on |j, j−n> along z of states given along the third rows of ``frames``.
+
+    .. math:: e^{-i\phi S^z} e^{-i\theta S^y} e^{-i\chi S^z},\qquad
+              e^{-i\theta S^y} = e^{-i\frac\pi2 S^z}\, V e^{-i\theta m} V^T\, e^{i\frac\pi2 S^z}
+
+    with the eigenvectors V of :math:`S^x`: unlike recurrences for Wigner's d, stable at any angle.
+
+    Args:
+        n_atoms: N; memory and time grow as N².
+        psi: shape (states, n), n <= N+1.
+        frames: shape (states, 3, 3).
+        chunk: states rotated at once.
+
+    Returns:
+        shape (states, N+1); the phase common to all amplitudes of a state is arbitrary.
+    """
+    count, size = psi.shape
+    if (frames == np.eye(3)).all():
+        return np.pad(psi, ((0, 0), (0, n_atoms + 1 - size)))
+    m, vectors = _x_eigenstates(n_atoms)
+    n = np.arange(n_atoms + 1)
+    phi, theta, chi = _euler_angles(frames)
+    lab = np.empty((count, n_atoms + 1), dtype=np.complex128)
+    for first in range(0, count, chunk):
+        part = slice(first, first + chunk)
+        turned = psi[part] * np.exp(1j * np.multiply.outer(chi[part] - np.pi / 2, n[:size]))
+        along_x = _times_real(turned, vectors[:size]) * np.exp(-1j * np.multiply.outer(theta[part], m))
+        lab[part] = _times_real(along_x, vectors.T) * np.exp(1j * np.multiply.outer(phi[part] + np.pi / 2, n))
+    return lab
+
+
+def _x_eigenstates(n_atoms: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Eigenvalues and eigenvectors (columns, real) of S^x."""
+    from scipy.linalg import eigh_tridiagonal
+
+    n = np.arange(n_atoms)
+    _, vectors = eigh_tridiagonal(np.zeros(n_atoms + 1), 0.5 * np.sqrt((n + 1.0) * (n_atoms - n)))
+    return np.arange(n_atoms + 1, dtype=np.float64) - n_atoms / 2, vectors
+
+
+def _euler_angles(frames: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """φ, θ, χ with (e1, e2, e3) = R_z(φ) R_y(θ) R_z(χ) applied to (x, y, z)."""
+    e1, e3 = frames[:, 0], frames[:, 2]
+    theta = np.arctan2(np.hypot(e3[:, 0], e3[:, 1]), e3[:, 2])
+    phi = np.arctan2(e3[:, 1], e3[:, 0])  # at a pole any φ will do: χ makes up for it
+    along_theta = np.stack([np.cos(theta) * np.cos(phi), np.cos(theta) * np.sin(phi), -np.sin(theta)], axis=-1)
+    along_phi = np.stack([-np.sin(phi), np.cos(phi), np.zeros_like(phi)], axis=-1)
+    chi = np.arctan2((e1 * along_phi).sum(axis=-1), (e1 * along_theta).sum(axis=-1))
+    return phi, theta, chi
+
+
+def _times_real(left: NDArray[np.complex128], right: NDArray[np.float64]) -> NDArray[np.complex128]:
+    """left @ right without making ``right`` complex."""
+    product = np.empty((left.shape[0], right.shape[1]), dtype=np.complex128)
+    product.real, product.imag = left.real @ right, left.imag @ right
+    return product

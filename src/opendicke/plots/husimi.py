@@ -110,11 +110,11 @@ def plot_husimi_sphere(
 
 
 def _at(data: xr.Dataset, time: float | None) -> xr.DataArray:
-    if time is not None:
-        return data.Q.sel(state_time=checks.real("time", time), method="nearest")
-    if data.sizes["state_time"] != 1:
+    if time is None and data.sizes["state_time"] != 1:
         raise checks.refuse("time", f"one of {data.state_time.values.tolist()}", None)
-    return data.Q.isel(state_time=0)
+    index = 0 if time is None else int(np.abs(data.state_time.values - checks.real("time", time)).argmin())
+    q: xr.DataArray = data.Q.isel(state_time=index)
+    return q
 
 
 def _interpolate(q: xr.DataArray, directions: NDArray[np.float64]) -> NDArray[np.float64]:
