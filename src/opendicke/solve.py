@@ -101,7 +101,7 @@ def describe(problem: Problem, method: Any) -> dict[str, Any]:
     Raises:
         TypeError: if the method does not run trajectories.
     """
-    options = dataclasses.asdict(method)
+    options = _plain_options(method)
     if "trajectories" not in options:
         raise checks.refuse(
             "store", "a method that runs trajectories, such as NuHOPS", type(method).__name__, error=TypeError
@@ -116,7 +116,12 @@ def describe(problem: Problem, method: Any) -> dict[str, Any]:
         "options": options,
         "numerics": NUMERICS,
     }
-    plain: dict[str, Any] = json.loads(json.dumps(description))
+    return description
+
+
+def _plain_options(method: Any) -> dict[str, Any]:
+    """A method's options as a file holds them: numpy's numbers become Python's, tuples lists."""
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(method), default=lambda number: number.item()))
     return plain
 
 
@@ -155,7 +160,7 @@ def _provenance(problem: Problem, method: Any) -> dict[str, Any]:
         "model": json.dumps(dataclasses.asdict(problem.model)),
         "state": json.dumps(_plain_state(problem.state)),
         "method": type(method).__name__,
-        "method_options": json.dumps(dataclasses.asdict(method)),
+        "method_options": json.dumps(_plain_options(method)),
         "versions": json.dumps(versions | {"python": platform.python_version()}),
         "conventions": "hbar = 1; kappa is the field decay rate (the photon number decays at 2 kappa)",
     }
