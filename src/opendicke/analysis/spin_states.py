@@ -3,19 +3,29 @@ r"""The state of the spin alone, from the spin states that :func:`opendicke.solv
 Both kinds of answer are accepted wherever a state is wanted: trajectories, ``NuHOPS(..., keep_states=times)``, whose
 average :math:`\rho = \mathrm{E}\,|\psi\rangle\langle\psi|` has a statistical error, and the density matrix itself,
 ``Lindblad(keep_states=times)``.
+
+Quantities that are not linear in ρ are biased when ρ is an average over finitely many trajectories. Their bias is
+removed, and their standard error found, by leaving out one group of trajectories at a time (the jackknife of M. H.
+Quenouille, Biometrika 43, 353 (1956), and J. W. Tukey); intervals follow from Student's t with one degree of freedom
+less than there are groups.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from opendicke import checks
+
+#: Directions of the span of all trajectories' states with less weight than this in ρ are rounding noise.
+NO_DIRECTION = 1e-14
 
 #: Amplitudes at the end of a state that together have less weight are rounding noise and left out.
 NO_WEIGHT = 1e-24
@@ -70,6 +80,199 @@ def pure_states(dataset: xr.Dataset, time: float) -> PureStates:
     frames = np.broadcast_to(np.eye(3), (int(held.sum()), 3, 3)).copy()
     kept = weights[held] / weights[held].sum()
     return PureStates(n_atoms, np.ascontiguousarray(vectors.T[held]), frames, kept, sampled=False)
+
+
+@dataclass(frozen=True)
+class SpinState:
+    r"""A density matrix of the spin as a sum over samples, on an orthonormal basis of their span.
+
+    Attributes:
+        n_atoms: N.
+        basis: columns are orthonormal vectors of amplitudes on |j, m = j−n> along z: shape (N+1, rank).
+        amplitudes: of the samples' states on ``basis``, shape (samples, parts, rank): each sample is the sum of its
+            parts' projectors, of unit trace. Parity-symmetrised samples have two parts, others one.
+        weights: of the samples, summing to one: shape (samples,).
+        sampled: whether the samples are random trajectories.
+    """
+
+    n_atoms: int
+    basis: NDArray[np.complex128]
+    amplitudes: NDArray[np.complex128]
+    weights: NDArray[np.float64]
+    sampled: bool
+
+    def matrix(self, held: NDArray[np.bool_] | None = None) -> NDArray[np.complex128]:
+        """ρ on ``basis``, shape (rank, rank), from all samples or the ones ``held``, with unit trace."""
+        amplitudes, weights = (
+            (self.amplitudes, self.weights) if held is None else (self.amplitudes[held], self.weights[held])
+        )
+        columns = (amplitudes * np.sqrt(weights / weights.sum())[:, None, None]).reshape(-1, self.basis.shape[1])
+        product: NDArray[np.complex128] = columns.T @ columns.conj()
+        return product
+
+    def eigenstates(self) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
+        """Eigenvalues of ρ, largest first, and its eigenvectors as columns in the Dicke basis, (N+1, rank)."""
+        values, vectors = np.linalg.eigh(self.matrix())
+        return np.maximum(values[::-1], 0.0), self.basis @ vectors[:, ::-1]
+
+    def dense(self) -> NDArray[np.complex128]:
+        """ρ in the Dicke basis, all-up first: shape (N+1, N+1)."""
+        matrix: NDArray[np.complex128] = self.basis @ self.matrix() @ self.basis.conj().T
+        return matrix
+
+    def to_qutip(self) -> Any:
+        """ρ as a ``qutip.Qobj`` on the basis of ``qutip.jmat(N/2)``; needs QuTiP."""
+        import qutip
+
+        return qutip.Qobj(self.dense())
+
+
+def spin_state(dataset: xr.Dataset, time: float, *, parity: bool = False) -> SpinState:
+    r"""The spin's density matrix at one of the times kept, in the Dicke basis of the laboratory.
+
+    .. math:: \rho = \mathrm E\,|\psi\rangle\langle\psi|,\qquad
+              \text{with parity: }\ \tfrac12(\rho + \Pi\rho\Pi),\quad \Pi\,|j, j-n\rangle = (-1)^n |j, j-n\rangle
+
+    Memory grows as N² + N × trajectories, time as N² × trajectories: up to N of a few thousand.
+
+    Args:
+        dataset: an answer of :func:`opendicke.solve` with ``keep_states``.
+        time: one of its ``state_time``, in units of one over the model's rates.
+        parity: average over :math:`(S^x, S^y) \to -(S^x, S^y)`. Halves the noise where the problem has this symmetry,
+            that is for initial states at a pole with an empty cavity; otherwise it answers another question.
+
+    Raises:
+        ValueError: if the dataset holds no states, or none at ``time``.
+
+    >>> import opendicke as od
+    >>> model = od.DickeModel.balanced(n_atoms=3, omega_a=1.0, omega_c=1.0, kappa=1.0, coupling=0.0)
+    >>> answer = od.solve(model, od.Normal(), [0.0], od.NuHOPS(trajectories=4, keep_states=(0.0,)))
+    >>> spin_state(answer, 0.0).dense().real.round(6).diagonal()
+    array([0., 0., 0., 1.])
+    """
+    states = pure_states(dataset, time)
+    lab = rotate_to_lab(states.n_atoms, states.psi, states.frames)[:, None, :]
+    if parity:
+        even = np.arange(states.n_atoms + 1) % 2 == 0
+        lab = np.concatenate([np.where(even, lab, 0), np.where(even, 0, lab)], axis=1)
+    columns = (lab * np.sqrt(states.weights)[:, None, None]).reshape(-1, states.n_atoms + 1)
+    if columns.shape[0] > states.n_atoms:
+        basis = np.eye(states.n_atoms + 1, dtype=np.complex128)
+    else:
+        _, sizes, rows = np.linalg.svd(columns, full_matrices=False)
+        basis = np.ascontiguousarray(rows[sizes**2 > NO_DIRECTION].T)
+    return SpinState(states.n_atoms, basis, lab @ basis.conj(), states.weights, states.sampled)
+
+
+def mixedness(
+    dataset: xr.Dataset, times: Sequence[float] | None = None, *, parity: bool = False, batches: int = 16
+) -> xr.Dataset:
+    r"""Purity and von Neumann entropy of the spin.
+
+    .. math:: P = \mathrm{Tr}\,\rho^2,\qquad S = -\mathrm{Tr}\,\rho\ln\rho
+
+    From trajectories, the purity is the mean of :math:`|\langle\psi_i|\psi_j\rangle|^2` over pairs of different
+    trajectories, which is unbiased. The entropy's bias of order 1/trajectories is removed; what is left is small only
+    if the trajectories are many more than the eigenvalues that matter, :math:`e^S`.
+
+    Args:
+        dataset: an answer of :func:`opendicke.solve` with ``keep_states``.
+        times: some of its ``state_time``; None for all.
+        parity: symmetrise first, see :func:`spin_state`.
+        batches: groups of trajectories for the error bars, >= 2.
+
+    Returns:
+        Dataset over state_time with ``purity``, ``entropy`` (natural units) and, if sampled, ``purity_sem``,
+        ``entropy_sem`` and ``entropy_uncorrected`` (biased downwards).
+
+    Raises:
+        ValueError: if the dataset holds no states, or fewer than two trajectories.
+    """
+
+    def row(time: float) -> dict[str, float]:
+        state = spin_state(dataset, time, parity=parity)
+        if not state.sampled:
+            matrix = state.matrix()
+            return {"purity": float(np.sum(np.abs(matrix) ** 2)), "entropy": _entropy(matrix)}
+        found = dict(zip(("purity", "purity_sem"), _pair_purity(state), strict=True))
+        uncorrected, entropy, sem = jackknife(len(state.weights), batches, lambda held: _entropy(state.matrix(held)))
+        return found | {"entropy": float(entropy), "entropy_sem": float(sem), "entropy_uncorrected": float(uncorrected)}
+
+    definitions = {"purity": "Tr rho^2 of the spin", "entropy": "-Tr rho ln rho of the spin"}
+    return tabulate(dataset, times, row, definitions)
+
+
+def _entropy(matrix: NDArray[np.complex128]) -> float:
+    values = np.linalg.eigvalsh(matrix)
+    values = values[values > 0]
+    return float(-np.sum(values * np.log(values)))
+
+
+def _pair_purity(state: SpinState) -> tuple[float, float]:
+    """Mean of Tr ρ_i ρ_j over pairs, and its standard error: the jackknife over single samples in closed form."""
+    count = len(state.weights)
+    _need_samples(count, 2)
+    flat = state.amplitudes.reshape(-1, state.basis.shape[1])
+    parts = state.amplitudes.shape[1]
+    squares = np.abs(flat.conj() @ flat.T) ** 2
+    pairs = squares.reshape(count, parts, count, parts).sum(axis=(1, 3))
+    np.fill_diagonal(pairs, 0.0)
+    purity = float(pairs.sum() / (count * (count - 1)))
+    if count < 3:
+        return purity, math.nan
+    without = (pairs.sum() - 2 * pairs.sum(axis=1)) / ((count - 1) * (count - 2))
+    return purity, float(np.sqrt((count - 1) / count * np.sum((without - without.mean()) ** 2)))
+
+
+def jackknife(
+    count: int, batches: int, estimate: Callable[[NDArray[np.bool_]], Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """A function of ρ̂ from all samples, the same without its bias of order 1/samples, and its standard error.
+
+    Args:
+        count: samples.
+        batches: groups; one is left out at a time.
+        estimate: the function of the samples held, a mask of shape (count,); may return an array.
+    """
+    groups = min(checks.integer("batches", batches, minimum=2), count)
+    _need_samples(count, 2)
+    member = np.arange(count) % groups
+    full = np.asarray(estimate(np.ones(count, dtype=bool)), dtype=np.float64)
+    without = np.array([estimate(member != group) for group in range(groups)], dtype=np.float64)
+    # groups may differ by one in size
+    left = np.array([np.count_nonzero(member != group) for group in range(groups)]).reshape(-1, *[1] * full.ndim)
+    pseudo = (count * full - left * without) * groups / count
+    corrected = pseudo.mean(axis=0)
+    return full, corrected, np.sqrt(np.sum((pseudo - corrected) ** 2, axis=0) / (groups * (groups - 1)))
+
+
+def tabulate(
+    dataset: xr.Dataset,
+    times: Sequence[float] | None,
+    row: Callable[[float], dict[str, Any]],
+    definitions: dict[str, str],
+    dims: dict[str, tuple[str, ...]] | None = None,
+) -> xr.Dataset:
+    """One row of numbers for each time, labelled; ``<name>_sem`` and ``<name>_uncorrected`` after ``name``."""
+    chosen = state_times(dataset) if times is None else np.atleast_1d(np.asarray(times, dtype=np.float64))
+    rows = [row(float(time)) for time in chosen]
+    notes = {"_sem": "standard error of ", "_uncorrected": "with its bias from finitely many trajectories: "}
+    data = {}
+    for name in rows[0]:
+        definition = definitions.get(name, "")
+        for ending, note in notes.items():
+            if name.endswith(ending):
+                definition = note + definitions[name.removesuffix(ending)]
+        shape = ("state_time", *(dims or {}).get(name, ()))
+        data[name] = (shape, np.array([one[name] for one in rows]), {"definition": definition, "units": "1"})
+    coords = {"state_time": (("state_time",), chosen, dict(dataset.state_time.attrs))}
+    return xr.Dataset(data, coords, dict(dataset.attrs))
+
+
+def _need_samples(count: int, least: int) -> None:
+    if count < least:
+        hint = "Solve with more trajectories."
+        raise checks.refuse("dataset", f"at least {least} trajectories with states", count, hint)
 
 
 def state_times(dataset: xr.Dataset) -> NDArray[np.float64]:
