@@ -37,7 +37,7 @@ def column_peak(phi, block, levels, stride):  # type: ignore[no-untyped-def]
         at = (block + 1) * width + 2 * k * stride
         for n in range(width):
             size = phi[at + n] * phi[at + n] + phi[at + stride + n] * phi[at + stride + n]
-            if not size <= peak:  # NaN counts as a peak, so that it is seen
+            if not size <= peak and peak == peak:  # NaN counts as the largest, so that it is seen
                 peak = float(size)
     return peak
 
@@ -50,7 +50,7 @@ def level_peak(phi, level, blocks, stride):  # type: ignore[no-untyped-def]
     peak = 0.0
     for n in range(blocks * width):
         size = phi[at + n] * phi[at + n] + phi[at + stride + n] * phi[at + stride + n]
-        if not size <= peak:
+        if not size <= peak and peak == peak:
             peak = float(size)
     return peak
 

@@ -122,13 +122,17 @@ _overload(operator.sub, _arithmetic("fsub"))
 _overload(operator.mul, _arithmetic("fmul"))
 
 
+def _maximum(builder: Any, left: Any, right: Any) -> Any:
+    not_smaller = builder.fcmp_ordered("<=", left, right)
+    return builder.select(builder.or_(not_smaller, builder.fcmp_ordered("uno", right, right)), right, left)
+
+
 @intrinsic
 def larger(_typing: Any, left: Any, right: Any) -> Any:
-    """Lane by lane, the larger of two vectors; NaN on the left wins, so that it is seen."""
+    """Lane by lane, the larger of two vectors; NaN on either side wins, so that it is seen."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        smaller = builder.fcmp_ordered("<=", args[0], args[1])
-        return builder.select(smaller, args[1], args[0])
+        return _maximum(builder, *args)
 
     return left(left, right), generate
 
@@ -152,6 +156,6 @@ def _fold(combine: Callable[..., Any]) -> Any:
 
 
 total = _fold(lambda builder, low, high: builder.fadd(low, high, flags=FLAGS))
-largest = _fold(lambda builder, low, high: builder.select(builder.fcmp_ordered("<=", low, high), high, low))
+largest = _fold(_maximum)
 
 __all__ = ["Vector", "lanes", "larger", "largest", "load", "spread", "store", "total"]
