@@ -87,13 +87,12 @@ def test_arithmetic(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_larger_shows_a_nan_on_the_left(dtype: str) -> None:
+def test_larger_shows_a_nan_on_either_side(dtype: str) -> None:
     x, y = numbers(dtype, 1), numbers(dtype, 2)
-    x[2], x[4], y[6] = np.nan, np.inf, np.inf
+    x[2], x[4], y[6], y[3], x[5], y[5] = np.nan, np.inf, np.inf, np.nan, np.nan, np.nan
     out = np.zeros(16, dtype)
     larger_of(x, y, out)
-    expected = np.where(np.isnan(x), np.nan, np.maximum(x, y))
-    np.testing.assert_array_equal(out[: width_of(x)], expected[: width_of(x)])
+    np.testing.assert_array_equal(out[: width_of(x)], np.maximum(x, y)[: width_of(x)])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -115,8 +114,8 @@ def test_every_lane_counts_in_a_fold(dtype: str, lane: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_nan_spreads_into_the_sum(dtype: str) -> None:
+def test_a_nan_in_any_lane_shows_in_sum_and_peak(dtype: str) -> None:
     for lane in range(width_of(np.empty(0, dtype))):
         x = numbers(dtype, 3)
         x[lane] = np.nan
-        assert np.isnan(folds(x)[0])
+        assert np.isnan(folds(x)).all()
