@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test pins clean
+.PHONY: demo test bench pins clean
 
 demo: $(READY)
 	$(BIN)/opendicke demo
@@ -14,6 +14,9 @@ test: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest --numprocesses 2 --dist worksteal
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
 
 # Pinned and hashed wheels only, then the project itself, built with the pinned backend.
 $(READY): constraints.txt pyproject.toml
