@@ -18,8 +18,8 @@ from benchmarks.timing import cpu_seconds, table
 #: For each N, photon states of the Fock basis and, in one round, trajectories of mcsolve and of nuHOPS.
 SIZES = {10: (18, 60, 200), 30: (32, 25, 150), 100: (75, 6, 100)}
 UNTIL = 10.0
-#: The fastest of QuTiP's formats (CSR, Dia) and integrators (adams, bdf, dop853, vern7, vern9) on these problems, at
-#: the default tolerances; the defaults, CSR and adams, take twice as long.
+#: At N = 30 the fastest of QuTiP's formats (CSR, Dia) and integrators (adams, bdf, dop853, vern7, vern9) at its default
+#: tolerances. The defaults, CSR and adams, take twice as long at all three N.
 FORMAT, INTEGRATOR = "Dia", "vern7"
 #: Column of S^z among the channels of a trajectory.
 SZ = 2
