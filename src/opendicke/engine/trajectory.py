@@ -17,8 +17,8 @@ from opendicke.engine.noise import NoisePath
 from opendicke.engine.stages import FIRST, LAST, SECOND, THIRD
 from opendicke.engine.window import LEVEL_MARGIN, STABILITY, allocate, clear, enlarge, needed, stiffness
 
-#: Error of one step on ψ, as a fraction of ``tol``: several hundred steps together stay below ``tol``.
-LOCAL_ERROR = 2e-3
+#: Error of one step on ψ, as a fraction of ``tol``: several dozen steps together stay below ``tol``.
+LOCAL_ERROR = 2e-2
 
 #: Outcomes of ``_propagate``.
 FINE, NOT_FINITE, OUT_OF_MEMORY = 0, 1, 2
