@@ -11,6 +11,7 @@ from opendicke.methods.mean_field import MeanField
 from opendicke.methods.nuhops import NuHOPS
 from opendicke.methods.precision import Precision
 from opendicke.methods.sampled import FailedTrajectoryWarning
+from opendicke.methods.truncated_wigner import TruncatedWigner
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import VARIABLES
 from opendicke.solve import solve
@@ -37,6 +38,7 @@ __all__ = [
     "StoreError",
     "Threads",
     "TrajectoryError",
+    "TruncatedWigner",
     "UnphysicalWarning",
     "solve",
     "sweep",
