@@ -1,0 +1,99 @@
+"""The common look of all pictures: sizes of a two-column paper, colours that everybody can tell apart, PNG and PDF."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+#: Widths of one column and of the full page, in inches (the Physical Review's 8.6 and 17.8 cm).
+COLUMN = 3.375
+PAGE = 7.0
+
+#: The Okabe–Ito palette, told apart with every common kind of colour blindness.
+COLOURS: Mapping[str, str] = MappingProxyType(
+    {
+        "blue": "#0072B2",
+        "vermillion": "#D55E00",
+        "green": "#009E73",
+        "purple": "#CC79A7",
+        "orange": "#E69F00",
+        "sky": "#56B4E9",
+        "yellow": "#F0E442",
+        "black": "#000000",
+    }
+)
+
+SETTINGS: Mapping[str, Any] = MappingProxyType(
+    {
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so pictures look the same everywhere
+        "mathtext.fontset": "dejavusans",
+        "font.size": 8.0,
+        "axes.titlesize": 8.0,
+        "axes.labelsize": 8.0,
+        "xtick.labelsize": 7.0,
+        "ytick.labelsize": 7.0,
+        "legend.fontsize": 7.0,
+        "legend.frameon": False,
+        "axes.linewidth": 0.6,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "xtick.direction": "in",
+        "ytick.direction": "in",
+        "lines.linewidth": 1.2,
+        "pdf.fonttype": 42,  # text stays text
+        "savefig.dpi": 300,
+    }
+)
+
+
+def paper() -> AbstractContextManager[None]:
+    """A context in which figures are made with :data:`SETTINGS`; matplotlib's own settings return afterwards.
+
+    >>> with paper():
+    ...     figure = Figure(figsize=(COLUMN, 2.4))
+    >>> figure.get_size_inches().tolist()
+    [3.375, 2.4]
+    """
+    settings: Any = dict(SETTINGS)  # matplotlib types each key by name
+    return rc_context(settings)
+
+
+def save(figure: Figure, path: str | Path) -> tuple[Path, Path]:
+    """Write ``figure`` as PNG and as PDF; each file appears whole or not at all.
+
+    Args:
+        figure: what to write.
+        path: where, with or without the suffix; missing folders are made.
+
+    Returns:
+        The paths of the PNG and of the PDF.
+
+    Raises:
+        OSError: if the folder cannot be written.
+    """
+    stem = Path(path)
+    if stem.suffix.lower() in (".png", ".pdf"):
+        stem = stem.with_suffix("")
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    # Without the date the same figure gives the same bytes.
+    metadata: dict[str, dict[str, Any]] = {"png": {}, "pdf": {"CreationDate": None}}
+    written = []
+    for kind, about in metadata.items():
+        target = stem.with_name(f"{stem.name}.{kind}")
+        unfinished = stem.with_name(f".{stem.name}.{os.getpid()}.{kind}")
+        try:
+            with paper():
+                figure.savefig(unfinished, format=kind, metadata=about)
+            os.replace(unfinished, target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        written.append(target)
+    return written[0], written[1]
