@@ -184,7 +184,7 @@ def _deviation(exact: xr.Dataset, mean_field: xr.Dataset) -> tuple[float, float]
     apart = scaled_spin(exact) - scaled_spin(mean_field)
     distance = np.linalg.norm(apart, axis=1)
     latest = int(distance.argmax())
-    along = apart[latest] / distance[latest]
+    along = apart[latest] / max(float(distance[latest]), 1e-300)  # two equal means: zero, and no error
     single = _trajectories(exact)[:, latest] @ along
     return float(distance[latest]), float(single.std(ddof=1) / math.sqrt(single.size))
 
