@@ -5,21 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, xlogy
 
 from opendicke import checks
+from opendicke.methods.liouvillian import Operators
 from opendicke.methods.mean_field import MeanField
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import CHANNELS, from_channels
 from opendicke.problem import Executor, Problem, Progress, Solution
 from opendicke.progress import Silent
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 
 Record = TypeVar("Record")
 
@@ -201,18 +199,9 @@ class _Generator:
     """
 
     def __init__(self, model: DickeModel, photons: int) -> None:
-        from scipy import sparse
-
+        operators = Operators.of(model, photons)
+        self.hamiltonian, self.jump, self.decay = operators.hamiltonian, operators.jump, operators.decay
         n_atoms, levels = model.n_atoms, photons + 1
-        n, f = np.arange(n_atoms + 1), np.arange(levels)
-        lower = sparse.diags_array(np.sqrt((n[:-1] + 1.0) * (n_atoms - n[:-1])), offsets=-1)
-        destroy = sparse.diags_array(np.sqrt(f[1:].astype(float)), offsets=1)
-        rise = sparse.kron(model.g_minus * lower + model.g_plus * lower.T, destroy.T) / math.sqrt(n_atoms)
-        energy = np.add.outer(model.omega_a * (n_atoms / 2 - n), model.omega_c * f).ravel()
-        self.hamiltonian: csr_array = sparse.csr_array(rise + rise.T + sparse.diags_array(energy))
-        jump = math.sqrt(2 * model.kappa) * sparse.kron(sparse.eye_array(n_atoms + 1), destroy)
-        self.jump: csr_array = sparse.csr_array(jump)
-        self.decay = model.kappa * np.tile(f.astype(float), n_atoms + 1)
         self.shape = (n_atoms + 1, levels, n_atoms + 1, levels)
         self.size = (n_atoms + 1) * levels
 
