@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.timing import interleaved, table
 from opendicke.engine import generator, portable
 from opendicke.engine.frame import COEFFICIENTS
-from opendicke.engine.simd import lanes, load, total
+from opendicke.engine.peak import CHAINS, multiply_add
 from opendicke.engine.stages import FIRST, LAST, SECOND, THIRD
 from opendicke.engine.window import allocate
 
@@ -26,19 +26,6 @@ COMBINATION = 62
 #: Flops per amplitude and right-hand side. The set-up of a block of n, once for all levels, is not counted.
 HERMITIAN = 2 * TRIDIAGONAL + LADDER + COMBINATION / 4
 GENERAL = 3 * TRIDIAGONAL + UNITE + LADDER + COMBINATION / 4
-
-CHAINS = 12
-
-
-@numba.njit(fastmath=True, nogil=True)
-def multiply_add(numbers, repeats):
-    """Twelve independent chains of fused multiply-adds on full vectors: more than the latency can hold up."""
-    x, y = load(numbers, 0), load(numbers, lanes(numbers))
-    a, b, c, d, e, f, g, h, i, j, k, m = x, x, x, x, x, x, x, x, x, x, x, x
-    for _ in range(repeats):
-        a, b, c, d, e, f = a * x + y, b * x + y, c * x + y, d * x + y, e * x + y, f * x + y
-        g, h, i, j, k, m = g * x + y, h * x + y, i * x + y, j * x + y, k * x + y, m * x + y
-    return total(a + b + c + d + e + f + g + h + i + j + k + m)
 
 
 def peak_work(dtype: str, repeats: int = 250_000) -> tuple[Callable[[], object], float]:

@@ -11,14 +11,28 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opendicke.commands import COMMANDS
+
 if TYPE_CHECKING:
     import xarray as xr
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _ShortErrors(click.Group):
+    """A group whose commands end in one line when something outside of the program went wrong."""
+
+    def invoke(self, context: click.Context) -> object:
+        """Run the command."""
+        with _short_errors([]):
+            return super().invoke(context)
+
+
+@click.group(cls=_ShortErrors, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="opendicke")
 def main() -> None:
-    """Open Dicke models, numerically exact from one atom to a million."""
+    """Open Dicke models, numerically exact from one atom to a million.
+
+    Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted (what is finished is kept).
+    """
 
 
 @main.command()
@@ -93,6 +107,7 @@ def _usable(folder: Path) -> None:
 def _short_errors(finished: list[Path]) -> Iterator[None]:
     """Failures that are no mistake of the program end in one line instead of a traceback."""
     from opendicke.ensemble.run import TrajectoryError
+    from opendicke.ensemble.store import StoreError
 
     try:
         yield
@@ -100,5 +115,9 @@ def _short_errors(finished: list[Path]) -> Iterator[None]:
         kept = f"Finished and kept: {', '.join(map(str, finished))}." if finished else "Nothing was finished."
         click.echo(f"\nInterrupted. {kept}", err=True)
         raise click.exceptions.Exit(130) from None
-    except (OSError, MemoryError, TrajectoryError) as problem:
+    except (OSError, MemoryError, TrajectoryError, StoreError) as problem:
         raise click.ClickException(f"{type(problem).__name__}: {problem}") from problem
+
+
+for command in COMMANDS:
+    main.add_command(command)

@@ -10,10 +10,12 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from opendicke.analysis.phases import PHASES, Boundary
+from opendicke.plots import style
 
 #: Fill of each phase: tints of the Okabe–Ito palette, told apart with every common colour blindness and by lightness.
 COLOURS: dict[int, str] = {
@@ -83,3 +85,20 @@ def phase_diagram(
         ]
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1.0), frameon=False, handlelength=3.2)
     return axes
+
+
+def diagram_figure(data: xr.Dataset, lines: Iterable[Boundary] = ()) -> Figure:
+    """A phase diagram as a figure of its own, for the width of one column and its legend.
+
+    Args:
+        data: from :func:`opendicke.analysis.phases.phase_diagram`.
+        lines: from :func:`opendicke.analysis.phases.boundaries`, for the same model.
+
+    Returns:
+        the figure.
+    """
+    with style.paper():
+        figure = Figure(figsize=(5.2, 3.3), layout="constrained")
+        axes = phase_diagram(data, lines, figure.add_subplot())
+        axes.set_aspect("equal")
+    return figure
