@@ -22,10 +22,10 @@ from opendicke import NuHOPS, Serial, TrajectoryError
 from opendicke.analysis.tunnelling.cut import BISTABLE_CUT
 from opendicke.analysis.tunnelling.splitting import Splitting, escape_rate
 
-POSITIONS = (0.6, 0.8, 0.7, 0.75, 0.85, 0.9)
-ATOMS = (100, 200, 300, 500, 700, 1000, 1500)
+POSITIONS = (0.6, 0.8, 0.7, 0.9, 0.75)
+ATOMS = (100, 300, 500, 1000, 1500)
 LEAST = 1e-12
-OPTIONS = Splitting(replicas=6, particles=64, seed=2024)
+OPTIONS = Splitting(replicas=4, particles=64, seed=2024)
 
 
 def expected_log_rate(records: list[dict[str, Any]], n_atoms: int) -> float:

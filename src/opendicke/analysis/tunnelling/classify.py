@@ -45,7 +45,8 @@ class Regions:
 
         Args:
             landscape: attractors and saddle.
-            enter, leave: thresholds as fractions of the distance to the nearest saddle, 0 < enter <= leave.
+            enter, leave: thresholds as fractions of the distance to the nearest saddle, 0 < enter <= leave. Large ones
+                (10, 10) make the label that of the nearest fixed point, without hysteresis.
             window: length of the moving average, >= 0; None for one period of the slowest-damped oscillation around
                 the superradiant state.
 
@@ -104,6 +105,17 @@ class Classifier:
                 self._label = int(np.argmin(distance[i]))
             labels[i] = self._label
         return labels
+
+
+def last_visited(labels: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Labels with those in transit replaced by the state before (TRANSIT where there was none): same shape.
+
+    >>> last_visited(np.array([[0, -1, 1]], dtype=np.int8))
+    array([[0, 0, 1]], dtype=int8)
+    """
+    at = np.where(labels != TRANSIT, np.arange(labels.shape[-1]), 0)
+    visited: NDArray[np.int8] = np.take_along_axis(labels, np.maximum.accumulate(at, axis=-1), axis=-1)
+    return visited
 
 
 @dataclass

@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks
-from opendicke.analysis.tunnelling.classify import STATES, TRANSIT, Classifier, PassageCounter, Passages, Regions
+from opendicke.analysis.tunnelling.classify import (
+    STATES,
+    TRANSIT,
+    Classifier,
+    PassageCounter,
+    Passages,
+    Regions,
+    last_visited,
+)
 from opendicke.analysis.tunnelling.landscape import Landscape
 from opendicke.analysis.tunnelling.walker import Basin, Walk
 from opendicke.ensemble.executors import Threads
@@ -54,8 +62,7 @@ def occupied(labels: NDArray[np.int8]) -> NDArray[np.float64]:
     >>> occupied(np.array([[0, -1, 1]], dtype=np.int8))[0].argmax(axis=-1)
     array([0, 0, 1])
     """
-    at = np.where(labels != TRANSIT, np.arange(labels.shape[-1]), 0)
-    last = np.take_along_axis(labels, np.maximum.accumulate(at, axis=-1), axis=-1)
+    last = last_visited(labels)
     indicators: NDArray[np.float64] = (last[..., None] == np.arange(3)).astype(np.float64)
     return indicators
 

@@ -126,28 +126,39 @@ def crossing(
     Raises:
         ValueError: if the fitted difference has no root between the first and the last position.
     """
+    if degree not in (1, 2):
+        raise checks.refuse("degree", "1 or 2", degree)
     position = np.asarray(s, dtype=np.float64)
     difference = np.asarray(r_ns, dtype=np.float64) - np.asarray(r_sn, dtype=np.float64)
     error = np.hypot(np.asarray(r_ns_sem, dtype=np.float64), np.asarray(r_sn_sem, dtype=np.float64))
-    best = _root(position, difference, error, degree)
+    best = float(_roots(position, difference[None], error, degree)[0])
     if not np.isfinite(best):
         raise checks.refuse("s", "positions on both sides of the crossing", position.tolist())
-    rng = np.random.default_rng(seed)
-    drawn = difference + error * rng.standard_normal((samples, len(position)))
-    roots = np.array([_root(position, one, error, degree) for one in drawn])
-    # A sample without a root has it outside of the positions: it counts for the tail on that side.
-    outside = np.where(np.array([np.sum(one / error**2) for one in drawn]) > 0, np.inf, -np.inf)
-    roots = np.where(np.isfinite(roots), roots, outside)
+    drawn = difference + error * np.random.default_rng(seed).standard_normal((samples, len(position)))
+    roots = _roots(position, drawn, error, degree)
     low, high = np.quantile(roots, (0.025, 0.975), method="nearest")
-    return Crossing(float(best), float(low), float(high), roots)
+    return Crossing(best, float(low), float(high), roots)
 
 
-def _root(s: NDArray[np.float64], difference: NDArray[np.float64], error: NDArray[np.float64], degree: int) -> float:
-    """The root between the first and the last position that is nearest to the middle, or NaN."""
-    roots = np.polynomial.Polynomial.fit(s, difference, min(degree, len(s) - 1), w=1 / error).roots()
-    real = roots[np.abs(roots.imag) < 1e-9].real
-    inside = real[(real >= s.min()) & (real <= s.max())]
-    return float(inside[np.argmin(np.abs(inside - s.mean()))]) if inside.size else np.nan
+def _roots(
+    s: NDArray[np.float64], differences: NDArray[np.float64], error: NDArray[np.float64], degree: int
+) -> NDArray[np.float64]:
+    """Where a polynomial through each row of ``differences`` is zero: nearest to the middle of the positions.
+
+    A root outside of the positions is put at ±∞, on the side where the difference is nearest to zero.
+    """
+    middle, half = (s.max() + s.min()) / 2, (s.max() - s.min()) / 2
+    x = (s - middle) / half
+    design = np.vander(x, degree + 1) / error[:, None]
+    *square, slope, height = np.linalg.lstsq(design, (differences / error).T, rcond=None)[0]
+    bend = square[0] if square else np.zeros_like(slope)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # the root of bend x² + slope x + height that stays finite as bend → 0
+        root = -2 * height / (slope + np.copysign(np.sqrt(slope**2 - 4 * bend * height), slope))
+    inside = np.abs(root) <= 1
+    side = np.where(np.abs(bend + slope + height) < np.abs(bend - slope + height), np.inf, -np.inf)
+    found: NDArray[np.float64] = np.where(inside, middle + half * root, side)
+    return found
 
 
 def occupation(gamma_ns: ArrayLike, gamma_sn: ArrayLike, time: ArrayLike, p_n: float = 1.0) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks
-from opendicke.analysis.tunnelling.classify import MINUS, NORMAL, PLUS, TRANSIT, Passages
+from opendicke.analysis.tunnelling.classify import MINUS, NORMAL, PLUS, TRANSIT, Passages, last_visited
 
 
 @dataclass(frozen=True)
@@ -234,34 +234,40 @@ def _least(function, log_range: tuple[float, float]) -> float:  # type: ignore[n
 
 
 def lagged_rates(labels: NDArray[np.int8], steps: int, spacing: float) -> tuple[float, float, float]:
-    r"""γ_ns, γ_sn and γ_ss from the labels now and a time τ later.
+    r"""γ_ns, γ_sn and γ_ss from how the labels at one time depend on those at times τ and 2τ earlier.
 
-    Maximum likelihood of the transition matrix over τ = ``steps`` × ``spacing``, with the symmetry s+ ↔ s− built in,
-    and the rates whose exponential it is:
+    With the transition matrices over τ = ``steps`` × ``spacing`` and over 2τ, and the symmetry s+ ↔ s− built in,
 
-    .. math:: e^{-\Gamma_e\tau} = 1 - P_{ns} - P_{sn},\qquad e^{-\Gamma_o\tau} = P_{++} - P_{+-}
+    .. math:: e^{-\Gamma_e\tau} = \frac{1 - P_{ns}(2\tau) - P_{sn}(2\tau)}{1 - P_{ns}(\tau) - P_{sn}(\tau)},\qquad
+              e^{-\Gamma_o\tau} = \frac{P_{++}(2\tau) - P_{+-}(2\tau)}{P_{++}(\tau) - P_{+-}(\tau)}
 
-    Short excursions do not count as passages here, as they do in :func:`count_rates`; the estimate converges to the
-    gaps of the Liouvillian as τ exceeds the relaxation times within the states.
+    Unlike in :func:`count_rates`, short excursions do not count as passages, and labels that err or lag behind do no
+    harm: the estimate converges to the gaps of the Liouvillian as τ exceeds the relaxation times within the states.
 
     Args:
-        labels: of stationary stretches (lag left out), shape (trajectories, times).
+        labels: of stretches in which the start is forgotten, shape (trajectories, times). In transit, the state
+            visited last counts.
         steps: τ in units of ``spacing``.
         spacing: time between two labels.
 
     Returns:
-        the rates; NaN where the sample has no decaying exponential.
+        the rates; NaN where the sample shows no decay.
     """
-    now, later = labels[:, :-steps].ravel(), labels[:, steps:].ravel()
-    valid = (now != TRANSIT) & (later != TRANSIT)
-    pairs = np.zeros((3, 3))
-    np.add.at(pairs, (now[valid], later[valid]), 1)
-    from_n, from_s = pairs[NORMAL].sum(), pairs[PLUS:].sum()
-    p_ns = pairs[NORMAL, PLUS:].sum() / from_n
-    p_sn = pairs[PLUS:, NORMAL].sum() / from_s
-    same = (pairs[PLUS, PLUS] + pairs[MINUS, MINUS]) / from_s
-    other = (pairs[PLUS, MINUS] + pairs[MINUS, PLUS]) / from_s
+    state = last_visited(labels)
+    (_, _, even1, odd1), (p_ns, p_sn, even2, odd2) = (_transitions(state, lag) for lag in (steps, 2 * steps))
     with np.errstate(invalid="ignore", divide="ignore"):
-        even, odd = -np.log(np.array([1 - p_ns - p_sn, same - other])) / (steps * spacing)
+        even, odd = -np.log(np.array([even2 / even1, odd2 / odd1])) / (steps * spacing)
     ns, sn = even * p_ns / (p_ns + p_sn) / 2, even * p_sn / (p_ns + p_sn)
     return float(ns), float(sn), float((odd - sn) / 2)
+
+
+def _transitions(state: NDArray[np.int8], steps: int) -> tuple[float, float, float, float]:
+    """P_ns, P_sn, 1 − P_ns − P_sn and P_++ − P_+- over ``steps`` samples."""
+    now, later = state[:, :-steps].ravel(), state[:, steps:].ravel()
+    valid = now != TRANSIT
+    pairs = np.zeros((3, 3))
+    np.add.at(pairs, (now[valid], later[valid]), 1)
+    p_ns = pairs[NORMAL, PLUS:].sum() / pairs[NORMAL].sum()
+    p_sn = pairs[PLUS:, NORMAL].sum() / pairs[PLUS:].sum()
+    apart = pairs[PLUS, PLUS] + pairs[MINUS, MINUS] - pairs[PLUS, MINUS] - pairs[MINUS, PLUS]
+    return p_ns, p_sn, 1 - p_ns - p_sn, apart / pairs[PLUS:].sum()

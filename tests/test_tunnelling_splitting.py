@@ -1,0 +1,148 @@
+"""Splitting on a random walk with known answers; walkers, and the rates of nuHOPS against exact gaps."""
+
+import itertools
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from scipy.linalg import expm
+
+import opendicke as od
+from opendicke.analysis.tunnelling import (
+    BISTABLE_CUT,
+    Landscape,
+    Regions,
+    Splitting,
+    count_rates,
+    escape_rate,
+    fit_populations,
+    watch,
+)
+from opendicke.analysis.tunnelling.splitting import _pilot, _Replica
+from opendicke.analysis.tunnelling.walker import Walk
+from opendicke.engine.tail import log_reach
+
+UP, TOP, FLOOR, FIRST = 0.35, 14, 0.0, 2.0
+
+
+@dataclass
+class Position:
+    at: int = 0
+
+    def copy(self) -> "Position":
+        return Position(self.at)
+
+
+@dataclass
+class RandomWalk:
+    """A walk on 0, 1, 2 … that goes up with probability UP, and arrives at TOP."""
+
+    options: Splitting
+    relaxation: float = 1.0
+    start: Position = field(default_factory=Position)
+
+    def look(self, walker: Position, rng: np.random.Generator) -> float:
+        walker.at = walker.at + 1 if rng.random() < UP else max(walker.at - 1, 0)
+        return math.inf if walker.at >= TOP else float(walker.at)
+
+    def settled(self, rng: np.random.Generator) -> tuple[Position, int]:
+        return Position(), 0
+
+
+def exact_rate() -> float:
+    """Crossings of FIRST per step (by renewal: 0 → FIRST → 0), times the gambler's chance to reach TOP before 0."""
+    ratio = (1 - UP) / UP
+    chance = (1 - ratio**FIRST) / (1 - ratio**TOP)
+    to_first = (1 / UP) + (1 / UP + (1 - UP) / UP * (1 / UP))  # 0 → 1, then 1 → 2 with a return through 0
+    back = (FIRST - FLOOR) / (1 - 2 * UP)  # biased walk, TOP far away
+    return chance / (to_first + back)
+
+
+def walk_rates(levels: tuple[float, ...], replicas: int = 600) -> np.ndarray:
+    climb = RandomWalk(Splitting(particles=12, basin_time=1000.0, look=1.0, seed=4))
+    replica = _Replica(climb, levels)  # type: ignore[arg-type]
+    return np.array([replica(index)[0] for index in range(replicas)])
+
+
+def test_splitting_is_unbiased_and_levels_do_not_matter() -> None:
+    """3.5 standard errors: false-alarm rate 5e-4 each. The rate is 2e-4 of the crossings."""
+    exact = exact_rate()
+    for levels in ((0.0, 2.0, 5.0, 8.0, 11.0, math.inf), (0.0, 2.0, 4.0, 7.0, 9.0, 12.0, math.inf)):
+        rates = walk_rates(levels)
+        sem = rates.std(ddof=1) / math.sqrt(rates.size)
+        assert sem < 0.12 * exact
+        assert abs(rates.mean() - exact) < 3.5 * sem
+        assert abs(rates.mean() - exact / 2) > 3.5 * sem  # a lost factor of two
+
+
+def test_pilot_finds_levels_that_end_in_arrival() -> None:
+    climb = RandomWalk(Splitting(particles=40, basin_time=400.0, look=1.0))
+    levels, looks = _pilot(climb, np.random.default_rng(2))  # type: ignore[arg-type]
+    assert levels[-1] == math.inf
+    assert all(low < high for low, high in itertools.pairwise(levels))
+    assert looks > 800
+
+
+def test_reach_is_the_generating_function() -> None:
+    """Against the exponential of the full spin matrix, in a random frame."""
+    n_atoms, theta = 9, 0.7
+    rng = np.random.default_rng(1)
+    psi = rng.standard_normal(10) + 1j * rng.standard_normal(10)
+    psi /= np.linalg.norm(psi)
+    direction = rng.standard_normal(3)
+    direction /= np.linalg.norm(direction)
+    m = n_atoms / 2 - np.arange(10)
+    raising = np.diag(np.sqrt((n_atoms / 2 - m[1:]) * (n_atoms / 2 + m[1:] + 1)), 1)
+    spins = np.array([(raising + raising.T) / 2, (raising - raising.T) / 2j, np.diag(m)])
+    along = np.einsum("k,kij->ij", direction, spins)
+    exact = np.vdot(psi, expm(theta * (n_atoms / 2 * np.eye(10) - along)) @ psi).real
+    n = np.arange(n_atoms + 2.0)
+    root_n = np.sqrt(n * (n_atoms + 1 - n))
+    assert log_reach(psi, direction, root_n, theta) == pytest.approx(math.log(exact), rel=1e-12)
+    mirrored = direction * np.array([1, -1, 1])  # a wrong sign of e_y
+    assert log_reach(psi, mirrored, root_n, theta) != pytest.approx(math.log(exact), rel=1e-3)
+
+
+def test_clones_go_the_same_way_on_the_same_noise_and_apart_on_fresh_noise() -> None:
+    landscape = Landscape.of(BISTABLE_CUT.model(0.7, n_atoms=50))
+    walk = Walk(landscape.model, od.NuHOPS(trajectories=1), look=0.25, piece=4)
+    walker = walk.start(landscape.state("s+"), np.random.default_rng(0))
+    walker.go(np.random.default_rng(1))
+    twin, other = walker.copy(), walker.copy()
+    first = walker.go(np.random.default_rng(2))
+    np.testing.assert_array_equal(first, twin.go(np.random.default_rng(2)))
+    apart = np.abs(first - other.go(np.random.default_rng(3))).max(axis=1)
+    assert 0 < apart[0] < apart[-1] + 0.05
+
+
+def test_rates_are_the_gaps_of_the_exact_liouvillian() -> None:
+    """N = 10 at (1.8, 0.782): the even gap is 0.131381, the odd one 0.044201 (exact diagonalisation).
+
+    4 standard errors: false-alarm rate 6e-5 each. Half the even gap, as without the factor in 2γ_ns + γ_sn, fails.
+    """
+    model = BISTABLE_CUT.model(0.0, n_atoms=10).replace(g_minus=1.8, g_plus=0.782)
+    nearest = Regions.of(Landscape.of(model), enter=10.0, leave=10.0, window=0.0)
+    method = od.NuHOPS(trajectories=256, seed=3)
+    runs = [watch(model, start, 24.0, method, spacing=0.5, regions=nearest) for start in ("n", "s+")]
+    fit = fit_populations(runs[0].times, runs[0].occupied(), runs[1].occupied(), lag=5.0)
+    assert abs(fit.even - 0.131381) < 4 * fit.even_sem
+    assert abs(fit.odd - 0.044201) < 4 * fit.odd_sem
+    assert fit.even_sem < 0.03
+    assert abs(fit.even - 0.131381 / 2) > 2 * fit.even_sem
+
+
+def test_splitting_agrees_with_direct_counting() -> None:
+    """Escapes from a superradiant state at N = 50, s = 0.85; 4 standard errors: false-alarm rate 6e-5."""
+    model = BISTABLE_CUT.model(0.85, n_atoms=50)
+    method = od.NuHOPS(trajectories=16, seed=5, tol=1e-5)
+    options = Splitting(replicas=4, particles=32, basin_time=30.0, seed=1)
+    split = escape_rate(model, "s", options, method=method)
+    seen = watch(model, "s+", 80.0, method, skip=10.0)
+    first = np.where(np.isnan(seen.first), seen.times[-1], seen.first)
+    escapes, exposure = int(np.isfinite(seen.first).sum()), float(first.sum())
+    direct, error = escapes / exposure, math.sqrt(escapes) / exposure
+    assert escapes >= 8
+    assert abs(split.rate - direct) < 4 * math.hypot(split.sem, error)
+    assert abs(split.rate / 20 - direct) > 2.5 * error  # a flux that lost a level's probability
+    assert count_rates(seen.passages).sn.value > 0
