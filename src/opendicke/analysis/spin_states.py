@@ -234,9 +234,8 @@ def jackknife(
         batches: groups; one is left out at a time.
         estimate: the function of the samples held, a mask of shape (count,); may return an array.
     """
-    groups = min(checks.integer("batches", batches, minimum=2), count)
-    _need_samples(count, 2)
-    member = np.arange(count) % groups
+    member = jackknife_groups(count, batches)
+    groups = int(member.max()) + 1
     full = np.asarray(estimate(np.ones(count, dtype=bool)), dtype=np.float64)
     without = np.array([estimate(member != group) for group in range(groups)], dtype=np.float64)
     # groups may differ by one in size
@@ -244,6 +243,14 @@ def jackknife(
     pseudo = (count * full - left * without) * groups / count
     corrected = pseudo.mean(axis=0)
     return full, corrected, np.sqrt(np.sum((pseudo - corrected) ** 2, axis=0) / (groups * (groups - 1)))
+
+
+def jackknife_groups(count: int, batches: int) -> NDArray[np.int64]:
+    """The group of each sample: index modulo the number of groups."""
+    groups = min(checks.integer("batches", batches, minimum=2), count)
+    _need_samples(count, 2)
+    member: NDArray[np.int64] = np.arange(count) % groups
+    return member
 
 
 def tabulate(
