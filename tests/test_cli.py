@@ -18,6 +18,7 @@ from opendicke.cli import main
 from opendicke.figures import figure1
 
 FILES = {f"figure1-{panel.name}{kind}.nc" for panel in figure1.PANELS for kind in ("", "-mean-field")}
+FILES |= {f"figure1-{panel.map_name}.nc" for panel in figure1.PANELS}
 
 
 def call(*arguments: str) -> Result:

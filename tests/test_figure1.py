@@ -52,7 +52,7 @@ def test_steady_states_follow_the_closed_form() -> None:
 def test_the_paper_is_borne_out(datasets: Datasets) -> None:
     # A statistical test with a fixed seed: with 64 trajectories a true statement fails for about one seed in a hundred.
     found = verdicts(datasets)
-    assert len(found) == 8
+    assert len(found) == 13
     assert [text for text, holds in found.items() if not holds] == []
 
 
@@ -83,6 +83,36 @@ def half_length(datasets: Datasets) -> Datasets:
     return datasets | {"a1": exact.assign({f"{name}_trajectory": exact[f"{name}_trajectory"] / 2 for name in SPIN})}
 
 
+def spread_across(datasets: Datasets) -> Datasets:
+    """At the marked time of (c1) the spread turned by a right angle about the mean spin."""
+    exact = datasets["c1"]
+    spins = np.stack([exact[f"{name}_trajectory"].sel(time=figure1.MARKED_TIME).values for name in SPIN])
+    mean = spins.mean(axis=1)
+    turned = mean[:, None] + np.cross(mean / np.linalg.norm(mean), (spins - mean[:, None]).T).T
+    now = exact.time == figure1.MARKED_TIME
+    new = {
+        f"{name}_trajectory": exact[f"{name}_trajectory"].where(~now, xr.DataArray(part, dims="trajectory"))
+        for name, part in zip(SPIN, turned, strict=True)
+    }
+    return datasets | {"c1": exact.assign(new)}
+
+
+def one_sided_q(datasets: Datasets) -> Datasets:
+    """The Husimi function of N = 1000, which is in one piece, in place of that of N = 100."""
+    return datasets | {"a2": datasets["c2"]}
+
+
+def two_sided_q(datasets: Datasets) -> Datasets:
+    """The Husimi function of N = 100 in place of that of N = 1000."""
+    return datasets | {"c2": datasets["a2"]}
+
+
+def unnormalised(datasets: Datasets) -> Datasets:
+    """Q without the factor (N + 1)/4π."""
+    q = datasets["b2"]
+    return datasets | {"b2": q.assign(Q=q.Q * 4 * np.pi / 501, norm=q.norm * 4 * np.pi / 501)}
+
+
 @pytest.mark.parametrize(
     ("spoil", "rejected"),
     [
@@ -92,6 +122,10 @@ def half_length(datasets: Datasets) -> Datasets:
         (one_sided, "0 within errors"),
         (one_sided, "choose either side"),
         (half_length, "(a1) the steady state"),
+        (spread_across, "(c2) the trajectories are spread along"),
+        (one_sided_q, "weight on both sides"),
+        (two_sided_q, "on one side only"),
+        (unnormalised, "integrates to one"),
     ],
 )
 def test_a_wrong_result_is_rejected(datasets: Datasets, spoil: Callable[[Datasets], Datasets], rejected: str) -> None:
@@ -104,12 +138,26 @@ def test_equal_deviations_do_not_fall_with_n(datasets: Datasets) -> None:
     assert not verdicts(same)["(a1)-(c1) the deviation falls with N"]
 
 
-def test_plot_has_four_titled_spheres(datasets: Datasets) -> None:
+def test_plot_has_four_titled_spheres_and_maps(datasets: Datasets) -> None:
     figure = figure1.plot(datasets, trajectories=3)
-    assert [axes.get_title()[:4] for axes in figure.axes] == ["(a1)", "(b1)", "(c1)", "(d1)"]
+    titles = [axes.get_title()[:4] for axes in figure.axes]
+    assert titles == ["(a1)", "(a2)", "(b1)", "(b2)", "(c1)", "(c2)", "(d1)", "(d2)"]
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert "mean field (in d1: stays at the pole)" in labels
+    assert [len(axes.lines) for axes in figure.axes[1::2]] == [1, 1, 1, 0]  # mean field's path, where there is one
     figure.draw_without_rendering()
+
+
+def test_other_numbers_of_atoms() -> None:
+    chosen = figure1.panels([4, 6])
+    assert [(panel.name, panel.map_name, panel.n_atoms) for panel in chosen] == [
+        ("a1", "a2", 4), ("b1", "b2", 6), ("c1", "c2", 6)
+    ]  # fmt: skip
+    found: Datasets = {}
+    for panel in chosen:
+        times = [0.0, figure1.MARKED_TIME, 10.0]
+        found |= figure1.solve_panel(panel, trajectories=2, seed=1, times=times, executor=od.Serial(), progress=False)
+    assert len(figure1.plot(found, drawn=chosen).axes) == 6
 
 
 def test_statement_says_what_failed() -> None:

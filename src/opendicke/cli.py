@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from opendicke.commands import COMMANDS
+from opendicke.commands import COMMANDS, short_errors, usable
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,7 +19,7 @@ class _ShortErrors(click.Group):
 
     def invoke(self, context: click.Context) -> object:
         """Run the command."""
-        with _short_errors([]):
+        with short_errors([]):
             return super().invoke(context)
 
 
@@ -48,10 +45,10 @@ def main() -> None:
 @click.option("--threads", type=click.IntRange(min=1), help="Number of threads.  [default: all cores]")
 @click.option("--quiet", is_flag=True, help="Print only what went wrong.")
 def demo(output: Path, trajectories: int | None, seed: int, threads: int | None, quiet: bool) -> None:
-    """Compute Fig. 1 (a1)-(d1) of Müller and Strunz: spin dynamics on the Bloch sphere, exact and in mean field."""
+    """Compute Fig. 1 of Müller and Strunz: spin dynamics, exact and in mean field."""
     finished: list[Path] = []
-    with _short_errors(finished):
-        _usable(output)
+    with short_errors(finished):
+        usable(output)
         if not _demo(output, trajectories, seed, threads, quiet, finished):
             raise click.exceptions.Exit(1)
 
@@ -90,33 +87,6 @@ def _demo(
     say(f"Wall time: {time.perf_counter() - began:.0f} s")
     say(f"Smaller errors: opendicke demo --trajectories {10 * count}")
     return all(statement.holds for statement in statements)
-
-
-def _usable(folder: Path) -> None:
-    """Make ``folder``, and refuse one that cannot be written before anything is computed."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as problem:
-        text = f"{str(folder)!r} cannot be written ({problem.strerror}). Choose another folder."
-        raise click.BadParameter(text, param_hint="--output") from problem
-
-
-@contextmanager
-def _short_errors(finished: list[Path]) -> Iterator[None]:
-    """Failures that are no mistake of the program end in one line instead of a traceback."""
-    from opendicke.ensemble.run import TrajectoryError
-    from opendicke.ensemble.store import StoreError
-
-    try:
-        yield
-    except KeyboardInterrupt:
-        kept = f"Finished and kept: {', '.join(map(str, finished))}." if finished else "Nothing was finished."
-        click.echo(f"\nInterrupted. {kept}", err=True)
-        raise click.exceptions.Exit(130) from None
-    except (OSError, MemoryError, TrajectoryError, StoreError) as problem:
-        raise click.ClickException(f"{type(problem).__name__}: {problem}") from problem
 
 
 for command in COMMANDS:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +14,7 @@ import click
 if TYPE_CHECKING:
     import xarray as xr
 
+    from opendicke.figures.statement import Statement
     from opendicke.study_file import StudyFile
 
 STUDY = click.argument("study", type=click.Path(dir_okay=False, path_type=Path))
@@ -28,6 +32,33 @@ def executor_for(threads: int | None, dask: str | None) -> Any:
     if dask is None:
         return od.Threads(threads)
     return od.Dask(workers=threads) if dask == "local" else od.Dask(address=dask)
+
+
+def usable(folder: Path) -> None:
+    """Make ``folder``, and refuse one that cannot be written before anything is computed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as problem:
+        text = f"{str(folder)!r} cannot be written ({problem.strerror}). Choose another folder."
+        raise click.BadParameter(text, param_hint="--output") from problem
+
+
+@contextmanager
+def short_errors(finished: list[Path]) -> Iterator[None]:
+    """Failures that are no mistake of the program end in one line instead of a traceback."""
+    from opendicke.ensemble.run import TrajectoryError
+    from opendicke.ensemble.store import StoreError
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = f"Finished and kept: {', '.join(map(str, finished))}." if finished else "Nothing was finished."
+        click.echo(f"\nInterrupted. {kept}", err=True)
+        raise click.exceptions.Exit(130) from None
+    except (OSError, MemoryError, TrajectoryError, StoreError) as problem:
+        raise click.ClickException(f"{type(problem).__name__}: {problem}") from problem
 
 
 def _read(path: Path) -> StudyFile:
@@ -249,7 +280,84 @@ def doctor(as_json: bool) -> None:
         click.echo(f"{name}: {text}")
 
 
+@click.command()
+@click.argument("number", type=click.Choice(["1", "2"]))
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("figures"),
+    show_default=True,
+    help="Folder for the picture and the datasets.",
+)
+@click.option("--trajectories", type=click.IntRange(min=16), help="For each number of atoms.  [default: 300; 500]")
+@click.option("--n-atoms", type=click.IntRange(min=2), multiple=True, help="Repeat it.  [default: 100, 500, 1000]")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the random streams.")
+@click.option("--store", type=click.Path(file_okay=False, path_type=Path), help="Keeps trajectories, to go on later.")
+@THREADS
+@QUIET
+def figure(
+    number: str,
+    output: Path,
+    trajectories: int | None,
+    n_atoms: tuple[int, ...],
+    seed: int,
+    store: Path | None,
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    """Compute Fig. NUMBER of Müller and Strunz, for their numbers of atoms or others, and check what they state."""
+    from opendicke import files
+    from opendicke.plots import style
+
+    atoms = tuple(dict.fromkeys(n_atoms))
+    options = {"executor": executor_for(threads, None), "progress": False if quiet else None, "store": store}
+    finished: list[Path] = []
+    datasets: dict[str, xr.Dataset] = {}
+    with short_errors(finished):
+        usable(output)
+        for part in _parts(number, atoms, trajectories, options | {"seed": seed}):
+            finished += [files.save(dataset, output / f"figure{number}-{name}.nc") for name, dataset in part.items()]
+            datasets |= part
+        drawing, statements = _drawn_and_checked(number, atoms, datasets)
+        finished += style.save(drawing, output / f"figure{number}")
+    for statement in statements:
+        if not (quiet and statement.holds):
+            click.echo(f"  {statement}", err=quiet)
+    if not quiet:
+        click.echo("\n".join(map(str, finished)))
+    if not all(statement.holds for statement in statements):
+        raise click.exceptions.Exit(1)
+
+
+def _parts(
+    number: str, atoms: tuple[int, ...], trajectories: int | None, options: dict[str, Any]
+) -> Iterator[dict[str, xr.Dataset]]:
+    """The datasets of a figure, a panel or a curve at a time."""
+    from opendicke.figures import figure1, figure2
+
+    if number == "1":
+        count = trajectories or figure1.TRAJECTORIES
+        for panel in figure1.panels(atoms or figure1.N_ATOMS):
+            yield figure1.solve_panel(panel, trajectories=count, **options)
+    else:
+        yield figure2.solve_cumulants()
+        for n_atoms in atoms or figure2.N_ATOMS:
+            yield figure2.solve_atoms(n_atoms, trajectories=trajectories or figure2.TRAJECTORIES, **options)
+
+
+def _drawn_and_checked(
+    number: str, atoms: tuple[int, ...], datasets: Mapping[str, xr.Dataset]
+) -> tuple[Any, list[Statement]]:
+    """What the paper says about Fig. 1 is about its own numbers of atoms: nothing is checked for others."""
+    from opendicke.figures import figure1, figure2
+
+    if number == "2":
+        return figure2.plot(datasets), figure2.check(datasets)
+    statements = figure1.check(datasets) if atoms in ((), figure1.N_ATOMS) else []
+    return figure1.plot(datasets, drawn=figure1.panels(atoms or figure1.N_ATOMS)), statements
+
+
 #: `resume` is `run`: a run always goes on from what is stored.
 resume = click.Command("resume", callback=run.callback, params=run.params, help=run.help)
 
-COMMANDS = (init, run, resume, sweep, list_studies, show, merge, export, compare, phases, doctor)
+COMMANDS = (init, run, resume, sweep, list_studies, show, merge, export, compare, phases, figure, doctor)
