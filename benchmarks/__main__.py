@@ -8,7 +8,7 @@ import os
 import platform
 from pathlib import Path
 
-NAMES = ("kernels", "trajectories", "reliability", "startup", "mcsolve", "threads")
+NAMES = ("kernels", "trajectories", "convergence", "reliability", "startup", "mcsolve", "threads")
 
 
 def processor() -> str:

@@ -72,6 +72,14 @@ def _tilted(x, y, frame, s1, s2, s3, down, c, at):  # type: ignore[no-untyped-de
 
 
 @compiled
+def moved(frame, amount, turn, out):  # type: ignore[no-untyped-def]
+    """Write frame + amount · turn to ``out`` (in loops: numba takes seconds to compile the array expression)."""
+    for i in range(3):
+        for k in range(3):
+            out[i, k] = frame[i, k] + amount * turn[i, k]
+
+
+@compiled
 def precess(frame, cosine, sine):  # type: ignore[no-untyped-def]
     """Turn all axes about z, in place."""
     for k in range(3):

@@ -10,12 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke.engine.compile import compiled
-from opendicke.engine.frame import COEFFICIENTS, coefficients, orthonormalise, precess
+from opendicke.engine.frame import COEFFICIENTS, coefficients, moved, orthonormalise, precess
 from opendicke.engine.kernels import mean_spin, stage_gap, sweep
 from opendicke.engine.measure import CHANNELS, measure
 from opendicke.engine.noise import NoisePath
 from opendicke.engine.stages import FIRST, LAST, SECOND, THIRD
-from opendicke.engine.window import NARROW_MARGIN, STABILITY, allocate, clear, enlarge, longest_ladder, needed, stiffness
+from opendicke.engine.window import (
+    NARROW_MARGIN,
+    STABILITY,
+    allocate,
+    clear,
+    enlarge,
+    longest_ladder,
+    needed,
+    stiffness,
+)
 
 #: Error of one step on ψ, as a fraction of ``tol``.
 LOCAL_ERROR = 1e-3
@@ -177,9 +186,8 @@ def _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope, root_
     phi, t2, t3, t4 = buffer[:size], buffer[size:2 * size], buffer[2 * size:3 * size], buffer[3 * size:4 * size]
     axes, turn, gathered = scratch[0], scratch[1], scratch[2]
     blocks, levels, stride = window[BLOCKS], window[LEVELS], window[STRIDE]
-    for i in range(3):  # loops and not array expressions, which take numba seconds to compile
-        for k in range(3):
-            axes[i, k], gathered[i, k] = frame[i, k], 0.0
+    moved(frame, 0.0, frame, axes)
+    moved(frame, -1.0, frame, gathered)
     # α decays exactly, with the same integrating factors as Φ; ``half`` is its factor in half a step.
     half = np.exp(-0.5 * h * (dynamics[3] + 1j * dynamics[2]))
     start, square = field[0], psi[0]
@@ -207,10 +215,8 @@ def _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope, root_
         else:
             amplitude = half * start + reach * rate if stage == SECOND else half * (half * start + reach * rate)
             final += weight * half * rate
-        for i in range(3):
-            for k in range(3):
-                gathered[i, k] += weight * turn[i, k]
-                axes[i, k] = frame[i, k] + reach * turn[i, k]
+        moved(gathered, weight, turn, gathered)
+        moved(frame, reach, turn, axes)
         if stage == FIRST:
             source, out = t2, t3
         elif stage == SECOND:
@@ -218,9 +224,7 @@ def _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope, root_
         else:
             source, out = t4, phi
     field[0] = final
-    for i in range(3):
-        for k in range(3):
-            frame[i, k] += gathered[i, k]
+    moved(frame, 1.0, gathered, frame)
     precess(frame, math.cos(dynamics[1] * h), math.sin(dynamics[1] * h))
     orthonormalise(frame)
     return speed

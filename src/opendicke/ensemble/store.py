@@ -2,8 +2,8 @@
 
 A store is a folder with one folder per study, named by a hash of everything that determines the study's numbers. A
 study holds ``study.json`` and a file per chunk of consecutive trajectories: a zipped Zarr group, written beside its
-place and then moved there, so that a chunk is whole or absent. What a chunk holds does not depend on who wrote it; two processes
-may therefore work on one study, and one chunk done twice is the same chunk.
+place and then moved there, so that a chunk is whole or absent. What a chunk holds does not depend on who wrote it; two
+processes may therefore work on one study, and one chunk done twice is the same chunk.
 """
 
 from __future__ import annotations
