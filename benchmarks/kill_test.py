@@ -3,8 +3,8 @@
     python -m benchmarks.kill_test --runs 50
 
 Each run is a process of its own that is sent SIGKILL at a random moment; every other one runs on a Dask cluster of two
-workers, and there every second time a worker is killed instead of the driver. Then the same command is run to its end. Chunks
-that were complete at the kill must not be written again.
+workers, and there every second time a worker is killed instead of the driver. Then the same command is run to its end.
+Chunks that were complete at the kill must not be written again.
 """
 
 from __future__ import annotations
