@@ -2,8 +2,9 @@ r"""Fig. 2: covariance of atoms and field against time; inset: entanglement betw
 
 Parameters and initial state are those of Fig. 1 (a1)–(c1). The covariance
 :math:`C_{af} = \langle S^xa\rangle - \langle S^x\rangle\langle a\rangle` is complex; drawn is its real part, over
-:math:`N^{3/2}`, with a band of one standard error, which is also what is checked. The second-order cumulant expansion joins at
-N = 500. In the inset the N atoms are split into two equal groups, whose entanglement is measured by the negativity.
+:math:`N^{3/2}`, with a band of one standard error; the same is checked. The second-order cumulant expansion
+joins at N = 500. In the inset the N atoms are split into two equal groups, whose entanglement is measured by the
+negativity.
 
 Source: K. Müller and W. T. Strunz, *Genuine quantum effects in Dicke-type models at large atom numbers*, Fig. 2.
 """
