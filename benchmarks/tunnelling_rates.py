@@ -22,9 +22,10 @@ from opendicke import NuHOPS, Serial, TrajectoryError
 from opendicke.analysis.tunnelling.cut import BISTABLE_CUT
 from opendicke.analysis.tunnelling.splitting import Splitting, escape_rate
 
-POSITIONS = (0.6, 0.8, 0.7, 0.9, 0.75)
-ATOMS = (100, 300, 500, 1000, 1500)
-LEAST = 1e-12
+POSITIONS = (0.6, 0.8, 0.7, 0.65, 0.75)
+ATOMS = (200, 500, 1000)
+LEAST = 1e-20
+TOL = 1e-3
 OPTIONS = Splitting(replicas=4, particles=64, seed=2024)
 
 
@@ -39,7 +40,7 @@ def expected_log_rate(records: list[dict[str, Any]], n_atoms: int) -> float:
 
 def run_point(s: float, n_atoms: int, basin: str) -> dict[str, Any]:
     options = dataclasses.replace(OPTIONS, seed=OPTIONS.seed + n_atoms + round(1e6 * s))
-    method = NuHOPS(trajectories=1)
+    method = NuHOPS(trajectories=1, tol=TOL)
     began = time.process_time()
     record = {"s": s, "n_atoms": n_atoms, "basin": basin, "tol": method.tol, "splitting": dataclasses.asdict(options)}
     try:

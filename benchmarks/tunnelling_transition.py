@@ -48,7 +48,8 @@ def main() -> None:
             continue
         rows.append((s, n.r, n.r_sem, sn.r, sn.r_sem))
         print(
-            f"s = {s}: r_ns = {n.r:.5f} ± {n.r_sem:.5f}, r_sn = {sn.r:.5f} ± {sn.r_sem:.5f}, points {n.points}, {sn.points}"
+            f"s = {s}: r_ns = {n.r:.5f} ± {n.r_sem:.5f} ({n.points} points), "
+            f"r_sn = {sn.r:.5f} ± {sn.r_sem:.5f} ({sn.points} points)"
         )
     if len(rows) >= 2:
         found_crossing = crossing(*np.array(rows).T, degree=options.degree)

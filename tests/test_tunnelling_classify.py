@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from opendicke.analysis.fixed_points import FixedPoint
 from opendicke.analysis.tunnelling import (
     BISTABLE_CUT,
     Classifier,
@@ -99,10 +100,11 @@ def test_an_excursion_is_transit_and_no_passage() -> None:
     assert (occupied(labels)[:, 0] == 1).all()
 
 
-def test_reaction_coordinate_at_the_fixed_points() -> None:
-    ahead = LookAhead(LANDSCAPE)
+@pytest.mark.parametrize("basin", ["n", "s"])
+def test_reaction_coordinate_at_the_fixed_points(basin: str) -> None:
+    ahead = LookAhead(LANDSCAPE, basin)
 
-    def q(point) -> float:
+    def q(point: FixedPoint) -> float:
         return float(ahead(np.array([[*point.m, point.beta.real, point.beta.imag]]))[0])
 
     assert q(LANDSCAPE.normal) == pytest.approx(0, abs=1e-12)
@@ -110,3 +112,17 @@ def test_reaction_coordinate_at_the_fixed_points() -> None:
     assert q(LANDSCAPE.superradiant.mirror()) == pytest.approx(-1, abs=1e-6)
     assert q(LANDSCAPE.saddle) == pytest.approx(ahead.saddle, abs=1e-6)
     assert 0.2 < ahead.saddle < 0.8
+
+
+def test_reaction_coordinate_ignores_the_oscillation_around_a_superradiant_state() -> None:
+    point = LANDSCAPE.superradiant
+    values, vectors = np.linalg.eig(point.jacobian)
+    fastest, slow = vectors[:, np.argmax(values.imag)].real, vectors[:, np.argmin(np.abs(values + 0.4))].real
+
+    def shift(direction: np.ndarray, basin: str) -> float:
+        q, p, re, im = 1e-3 * direction / np.linalg.norm(direction)
+        state = [*(point.m + q * point.frame[0] + p * point.frame[1]), point.beta.real + re, point.beta.imag + im]
+        return abs(float(LookAhead(LANDSCAPE, basin)(np.array([state]))[0]) - 1)
+
+    assert shift(slow, "s") > 5 * shift(fastest, "s")
+    assert shift(slow, "n") < 5 * shift(fastest, "n")  # the other basin's coordinate would not do

@@ -5,8 +5,6 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-import pytest
-from scipy.linalg import expm
 
 import opendicke as od
 from opendicke.analysis.tunnelling import (
@@ -21,7 +19,6 @@ from opendicke.analysis.tunnelling import (
 )
 from opendicke.analysis.tunnelling.splitting import _pilot, _Replica
 from opendicke.analysis.tunnelling.walker import Walk
-from opendicke.engine.tail import log_reach
 
 UP, TOP, FLOOR, FIRST = 0.35, 14, 0.0, 2.0
 
@@ -82,26 +79,6 @@ def test_pilot_finds_levels_that_end_in_arrival() -> None:
     assert levels[-1] == math.inf
     assert all(low < high for low, high in itertools.pairwise(levels))
     assert looks > 800
-
-
-def test_reach_is_the_generating_function() -> None:
-    """Against the exponential of the full spin matrix, in a random frame."""
-    n_atoms, theta = 9, 0.7
-    rng = np.random.default_rng(1)
-    psi = rng.standard_normal(10) + 1j * rng.standard_normal(10)
-    psi /= np.linalg.norm(psi)
-    direction = rng.standard_normal(3)
-    direction /= np.linalg.norm(direction)
-    m = n_atoms / 2 - np.arange(10)
-    raising = np.diag(np.sqrt((n_atoms / 2 - m[1:]) * (n_atoms / 2 + m[1:] + 1)), 1)
-    spins = np.array([(raising + raising.T) / 2, (raising - raising.T) / 2j, np.diag(m)])
-    along = np.einsum("k,kij->ij", direction, spins)
-    exact = np.vdot(psi, expm(theta * (n_atoms / 2 * np.eye(10) - along)) @ psi).real
-    n = np.arange(n_atoms + 2.0)
-    root_n = np.sqrt(n * (n_atoms + 1 - n))
-    assert log_reach(psi, direction, root_n, theta) == pytest.approx(math.log(exact), rel=1e-12)
-    mirrored = direction * np.array([1, -1, 1])  # a wrong sign of e_y
-    assert log_reach(psi, mirrored, root_n, theta) != pytest.approx(math.log(exact), rel=1e-3)
 
 
 def test_clones_go_the_same_way_on_the_same_noise_and_apart_on_fresh_noise() -> None:

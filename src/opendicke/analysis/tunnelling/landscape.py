@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from opendicke.states import Normal, SpinCoherent
 
 #: Step of the mean-field look-ahead times the fastest rate; the coordinate needs no more accuracy than this gives.
 STEP_TIMES_RATE = 0.25
+#: Points of the average over one period of the oscillation.
+POINTS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,27 +64,31 @@ class Landscape:
 
 
 class LookAhead:
-    r"""The reaction coordinate q: where the mean-field flow, without noise, has carried the state after a time τ.
+    r"""The reaction coordinate q: where the mean-field flow, without noise, will carry the mean values.
 
     .. math::
-        q = \mathrm{sgn}(m_\perp\cdot e)\;\frac{m_z(\tau) + 1/2}{m_z^{s} + 1/2}
+        q = \mathrm{sgn}(\bar m_\perp\cdot e)\;\frac{\bar m_z + 1/2}{m_z^{s} + 1/2}
 
-    so that q = 0 at n and ±1 at s±; e is the transverse direction of the saddle with m_x > 0. The flow takes out the
-    fast oscillation, which neither helps nor hinders an escape, and sharpens what matters: on which side of the
-    separatrix a state is. Any τ gives correct rates; it decides only how much they scatter.
+    so that q = 0 at n and ±1 at s±; e is the transverse direction of the saddle with m_x > 0. From the normal state
+    :math:`\bar m = m(\tau)`, with τ one over the growth rate at the saddle: what oscillates there has died out by then,
+    and what matters for an escape, the slow direction towards the saddle, has not. Around a superradiant state the
+    oscillation dies out last, and :math:`\bar m` is the average of m(t) over one of its periods, which takes it out.
+    Other choices give the same rates; they decide only how much the rates scatter.
 
     Args:
         landscape: attractors and saddle.
-        tau: how far to look ahead, > 0; None for one over the growth rate at the saddle.
+        basin: "n" or "s", the state that is left.
     """
 
-    def __init__(self, landscape: Landscape, tau: float | None = None) -> None:
+    def __init__(self, landscape: Landscape, basin: Literal["n", "s"]) -> None:
         model = landscape.model
-        self.tau = checks.real("tau", 1 / landscape.saddle.leading if tau is None else tau, above=0.0)
         difference = model.g_minus - model.g_plus
         self._parameters = np.array([model.omega_a, model.omega_c, model.kappa, model.coupling, difference])
         rate = max(abs(landscape.superradiant.eigenvalues).max(), abs(landscape.normal.eigenvalues).max())
-        self._steps = math.ceil(self.tau * rate / STEP_TIMES_RATE)
+        turning = float(abs(landscape.superradiant.eigenvalues.imag).max())
+        self._average = basin == "s" and turning > 0
+        self._tau = 2 * math.pi / turning if self._average else 1 / landscape.saddle.leading
+        self._steps = POINTS * math.ceil(self._tau * rate / STEP_TIMES_RATE / POINTS)
         self._axis = landscape.saddle.m[:2]
         self._scale = 1 / (landscape.superradiant.m[2] + 0.5)
         #: q of the saddle.
@@ -90,6 +97,16 @@ class LookAhead:
     def __call__(self, looks: NDArray[np.float64]) -> NDArray[np.float64]:
         """q of states (m_x, m_y, m_z, Re β, Im β), shape (looks, 5)."""
         ahead = np.array(looks, dtype=np.float64, order="C")
-        advance(self._parameters, ahead, self.tau / self._steps, self._steps)
-        q: NDArray[np.float64] = np.copysign((ahead[:, 2] + 0.5) * self._scale, ahead[:, :2] @ self._axis)
+        step = self._tau / self._steps
+        if not self._average:
+            advance(self._parameters, ahead, step, self._steps)
+            return self._signed(ahead)
+        total = np.zeros_like(ahead)
+        for _ in range(POINTS):
+            advance(self._parameters, ahead, step, self._steps // POINTS)
+            total += ahead
+        return self._signed(total / POINTS)
+
+    def _signed(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
+        q: NDArray[np.float64] = np.copysign((states[:, 2] + 0.5) * self._scale, states[:, :2] @ self._axis)
         return q

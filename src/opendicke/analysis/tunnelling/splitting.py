@@ -11,10 +11,8 @@ Each factor is measured with clones of the trajectories that came that far, driv
 run through all levels; the mean over replicas is unbiased whatever the coordinate and the levels, because both are
 fixed beforehand, by a pilot run. Their scatter gives the error.
 
-From the normal state λ = \|q\|, where the mean-field flow will carry the mean values. A trajectory leaves a
-superradiant state by a jump: a component of ψ of weight 10⁻⁶ or less, far from the mean spin, takes over within a
-fraction of 1/κ. The mean values know nothing of it beforehand; the coordinate there is ln G, how far all of ψ reaches
-away from the superradiant state.
+The coordinate is built on q, where the mean-field flow will carry the mean values (:class:`LookAhead`): λ = \|q\| from
+the normal state, λ = 1 − q from a superradiant one.
 
 Source: forward flux sampling, R. J. Allen, C. Valeriani and P. R. ten Wolde, J. Phys. Condens. Matter 21, 463102
 (2009); unbiasedness of fixed-effort splitting, P. Del Moral, Feynman–Kac Formulae (Springer, 2004).
@@ -32,7 +30,6 @@ from numpy.typing import NDArray
 from opendicke import checks
 from opendicke.analysis.tunnelling.landscape import Landscape, LookAhead
 from opendicke.analysis.tunnelling.walker import Walk, Walker
-from opendicke.engine.tail import log_reach
 from opendicke.ensemble.executors import Threads
 from opendicke.ensemble.streams import stream
 from opendicke.methods.nuhops import NuHOPS
@@ -55,9 +52,7 @@ class Splitting:
         burn_in: relaxation times between the coherent state at the attractor and the first count, >= 0.
         keep: part of the pilot's particles that reaches the next level, between 0 and 1; it sets the levels' spacing.
         look: time between two looks at the coordinate, in units of one over the model's rates, > 0.
-        tau: look-ahead time of the coordinate; None for one over the growth rate at the saddle.
         commit: how far beyond the saddle (0), on the way to the attractor there (1), q must be for an arrival.
-        tilt: x of the generating function G, > 1. It decides the scatter, not the mean.
         seed: replica i of a seed is the same whoever runs it.
     """
 
@@ -67,9 +62,7 @@ class Splitting:
     burn_in: float = 8.0
     keep: float = 0.35
     look: float = 0.25
-    tau: float | None = None
     commit: float = 0.6
-    tilt: float = 1.5
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -78,7 +71,6 @@ class Splitting:
         for name in ("basin_time", "look"):
             checks.real(name, getattr(self, name), above=0.0)
         checks.real("burn_in", self.burn_in, minimum=0.0)
-        checks.real("tilt", self.tilt, above=1.0)
         for name in ("keep", "commit"):
             if not 0 < checks.real(name, getattr(self, name)) < 1:
                 raise checks.refuse(name, "a number between 0 and 1", getattr(self, name))
@@ -112,14 +104,10 @@ class _Climb:
         self.basin = basin
         self.options = options
         self.walk = Walk(model, method, options.look, piece=1)
-        self.ahead = LookAhead(landscape, options.tau)
+        self.ahead = LookAhead(landscape, basin)
         self.start = landscape.state("n" if basin == "n" else "s+")
         point = landscape.normal if basin == "n" else landscape.superradiant
         self.relaxation = -1 / point.leading
-        self._direction = 2 * point.m
-        self._theta = math.log(options.tilt)
-        n = np.arange(model.n_atoms + 2.0)
-        self._root_n = np.sqrt(n * (model.n_atoms + 1 - n))
         saddle = self.ahead.saddle if basin == "n" else 1 - self.ahead.saddle
         self._arrival = saddle + options.commit * (1 - saddle)
 
@@ -127,13 +115,7 @@ class _Climb:
         """Walk on to the next look; λ there, infinite on arrival."""
         q = float(self.ahead(walker.go(rng))[0])
         progress = abs(q) if self.basin == "n" else 1 - q
-        if progress >= self._arrival:
-            return math.inf
-        if self.basin == "n":
-            return progress
-        state = walker.state
-        psi = state.psi()[: self.walk.model.n_atoms + 1]
-        return log_reach(psi, state.frame @ self._direction, self._root_n, self._theta)
+        return math.inf if progress >= self._arrival else progress
 
     def settled(self, rng: np.random.Generator) -> tuple[Walker, int]:
         """A walker at the attractor whose memory of its start has gone, and how many looks that took."""
