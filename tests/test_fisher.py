@@ -96,7 +96,6 @@ def test_trajectories_agree_with_the_master_equation() -> None:
         z.append(gap.diagonal()[np.isfinite(gap.diagonal())])
     assert 0.90 <= coverage(z, 15) <= 0.99
     assert coverage([z_max], 15) >= 0.90
-    print(coverage(z, 15), coverage([z_max], 15))
 
 
 def test_bias_is_removed() -> None:
@@ -108,6 +107,5 @@ def test_bias_is_removed() -> None:
         found = [fisher_information(part(case.sampled, first, 4)) for first in range(4)]
         gaps.append(np.mean([one.qfi_max.item() for one in found]) / exact - 1)
         biased.append(np.mean([one.qfi_max_uncorrected.item() for one in found]) / exact - 1)
-    print(np.mean(gaps), np.mean(biased), mean_z(gaps), mean_z(biased))
     assert abs(mean_z(gaps)) < 3.7
     assert mean_z(biased) > 5

@@ -53,7 +53,7 @@ def negativity(
     times: Sequence[float] | None = None,
     *,
     split: int | None = None,
-    batches: int = 16,
+    batches: int = 8,
     neglect: float | None = None,
     memory_limit: int = 2**32,
 ) -> xr.Dataset:
@@ -72,7 +72,9 @@ def negativity(
         dataset: an answer of :func:`opendicke.solve` with ``keep_states``.
         times: some of its ``state_time``, in units of one over the rates; None for all.
         split: n₁, 1 <= n₁ < N; None for one half, N // 2.
-        batches: groups of trajectories for bias and error bars, >= 2.
+        batches: groups of trajectories for bias and error bars, >= 2; 95 % intervals follow from Student's t with one
+            degree of freedom less. The negativity has kinks where eigenvalues change sign, so the error is the larger
+            one of the jackknife's and of the scatter among groups.
         neglect: share of the product vectors' weight that is neglected (see ``neglected`` for what follows); None for
             1e-5, and 1e-12 if the states are exact.
         memory_limit: bytes that may be taken.
@@ -302,7 +304,7 @@ def _estimate(products: _Products, factor: NDArray[Any], states: PureStates, bat
         matrix: NDArray[Any] = sum(sums[group] for group in np.unique(member[held])) / states.weights[held].sum()
         return matrix
 
-    uncorrected, corrected, sem = jackknife(count, batches, lambda held: _both(mean(held)))
+    uncorrected, corrected, sem = jackknife(count, batches, lambda held: _both(mean(held)), cautious=True)
     answer: dict[str, float] = {}
     for at, name in enumerate(names):
         answer |= {name: corrected[at], f"{name}_sem": sem[at], f"{name}_uncorrected": uncorrected[at]}

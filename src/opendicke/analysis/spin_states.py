@@ -225,7 +225,7 @@ def _pair_purity(state: SpinState) -> tuple[float, float]:
 
 
 def jackknife(
-    count: int, batches: int, estimate: Callable[[NDArray[np.bool_]], Any]
+    count: int, batches: int, estimate: Callable[[NDArray[np.bool_]], Any], *, cautious: bool = False
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """A function of ρ̂ from all samples, the same without its bias of order 1/samples, and its standard error.
 
@@ -233,6 +233,8 @@ def jackknife(
         count: samples.
         batches: groups; one is left out at a time.
         estimate: the function of the samples held, a mask of shape (count,); may return an array.
+        cautious: take the standard error from the scatter among the groups' own values where that is larger. For
+            functions with kinks, to which leaving out one group is too small a change.
     """
     member = jackknife_groups(count, batches)
     groups = int(member.max()) + 1
@@ -242,7 +244,11 @@ def jackknife(
     left = np.array([np.count_nonzero(member != group) for group in range(groups)]).reshape(-1, *[1] * full.ndim)
     pseudo = (count * full - left * without) * groups / count
     corrected = pseudo.mean(axis=0)
-    return full, corrected, np.sqrt(np.sum((pseudo - corrected) ** 2, axis=0) / (groups * (groups - 1)))
+    sem: NDArray[np.float64] = pseudo.std(axis=0, ddof=1) / math.sqrt(groups)
+    if cautious:
+        alone = np.array([estimate(member == group) for group in range(groups)], dtype=np.float64)
+        sem = np.maximum(sem, alone.std(axis=0, ddof=1) / math.sqrt(groups))
+    return full, corrected, sem
 
 
 def jackknife_groups(count: int, batches: int) -> NDArray[np.int64]:
