@@ -157,3 +157,13 @@ def test_too_few_trajectories_are_refused() -> None:
         mixedness(states_dataset(4, np.ones((1, 1)), np.eye(3)[None]))
     with pytest.raises(ValueError, match="batches"):
         mixedness(random_case(3).sampled, batches=1)
+
+
+def test_only_states_at_solved_times_are_kept() -> None:
+    model = od.DickeModel.balanced(n_atoms=2, omega_a=1.0, omega_c=1.0, kappa=1.0, coupling=0.5)
+    with pytest.raises(ValueError, match=r"keep_states.*0\.7"):
+        od.solve(model, od.Normal(), [0.5, 1.0], od.Lindblad(keep_states=(0.7,)), progress=False)
+    kept = od.solve(model, od.Normal(), [0.5, 1.0], od.Lindblad(keep_states=(1.0,)), progress=False)
+    assert kept.state_time.values.tolist() == [1.0]
+    sz = np.diag([1.0, 0.0, -1.0])
+    assert np.trace(sz @ kept.rho_spin.values[0]).real == pytest.approx(kept.Sz.values[1], abs=1e-12)
