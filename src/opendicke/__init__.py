@@ -1,5 +1,6 @@
 """Open Dicke models, from one atom to a million, with error bars on everything."""
 
+from opendicke.comparison import compare
 from opendicke.ensemble.dask_executor import Dask
 from opendicke.ensemble.executors import Processes, Serial, Threads
 from opendicke.ensemble.run import TrajectoryError
@@ -14,6 +15,7 @@ from opendicke.methods.sampled import FailedTrajectoryWarning
 from opendicke.methods.truncated_wigner import TruncatedWigner
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import VARIABLES
+from opendicke.problem import Limits
 from opendicke.solve import solve
 from opendicke.states import Inverted, Normal, SpinCoherent
 from opendicke.sweep import sweep
@@ -26,6 +28,7 @@ __all__ = [
     "DickeModel",
     "FailedTrajectoryWarning",
     "Inverted",
+    "Limits",
     "Lindblad",
     "MeanField",
     "Normal",
@@ -40,6 +43,7 @@ __all__ = [
     "TrajectoryError",
     "TruncatedWigner",
     "UnphysicalWarning",
+    "compare",
     "solve",
     "sweep",
 ]

@@ -65,8 +65,34 @@ class Solution:
     attrs: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What a method can do with a model, and about what it costs, known without running it.
+
+    Estimates are for one core of a 2020s server and a state that superradiates; expect them right within a factor of
+    3. They are for planning: ``run`` decides by what it meets.
+
+    Attributes:
+        possible: whether the method takes this model with its options.
+        exact: whether its only errors are statistics and tolerances that can be lowered.
+        reason: why not, or what is neglected; one sentence.
+        memory_bytes: memory at one time, per worker where there are several.
+        seconds: time of one core per unit of the model's time, and per trajectory where there are trajectories.
+    """
+
+    possible: bool
+    exact: bool
+    reason: str
+    memory_bytes: float
+    seconds: float
+
+
 class Method(Protocol):
     """How a problem is solved: a frozen dataclass that holds the options of one method, and runs it."""
+
+    def limits(self, model: DickeModel) -> Limits:
+        """Whether and why the method can solve ``model`` or not, and what it costs."""
+        ...
 
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Solve ``problem`` for the variables ``names`` (all in the catalogue)."""

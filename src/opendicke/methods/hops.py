@@ -15,11 +15,14 @@ from opendicke.ensemble.streams import stream
 from opendicke.methods.nuhops import noise_steps
 from opendicke.methods.sampled import averages
 from opendicke.model import DickeModel
-from opendicke.problem import Executor, Problem, Progress, Solution
+from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 
 #: Default noise step times the fastest rate of the model. At the paper's parameters and N = 4 the strong error of
 #: <S> at this step is 1e-4.
 STEP_TIMES_RATE = 0.08
+
+#: Cost of one step per spin state and level (measured at the parameters of figures 1 and S4, N = 4 to 20, depth 70).
+SECONDS_PER_CELL = 9e-8
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,26 @@ class HOPS:
         checks.real("max_top_level", self.max_top_level, above=0.0)
         checks.real("max_memory", self.max_memory, above=0.0)
 
+    def limits(self, model: DickeModel) -> Limits:
+        """Limited by ``max_memory``, and by the time it takes; see :class:`opendicke.problem.Limits`."""
+        basis = FixedBasis(**asdict(model), levels=self.depth + 1)
+        steps = 1 / (self.step or _default_step(model, math.inf))
+        seconds = steps * SECONDS_PER_CELL * (model.n_atoms + 1) * (self.depth + 1)
+        memory = float(basis.memory())
+        refusal = self.too_large(model.n_atoms, memory)
+        reason = f"Exact if depth = {self.depth} is enough, which every trajectory checks."
+        return Limits(not refusal, True, refusal or reason, memory, seconds)
+
+    def too_large(self, n_atoms: int, memory: float) -> str:
+        """Why a problem is refused for its memory; empty if it is not."""
+        needed = memory / 2**30
+        if needed <= self.max_memory:
+            return ""
+        return (
+            f"n_atoms: {n_atoms} atoms at depth {self.depth} need {needed:.3g} GiB of memory per trajectory, more than "
+            f"max_memory = {self.max_memory:g} GiB. Use NuHOPS, whose cost does not grow with N."
+        )
+
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Run the ensemble and average it (called by :func:`opendicke.solve`)."""
         simulate = HOPSSimulator(problem, self)
@@ -102,7 +125,9 @@ class HOPSSimulator:
         model = problem.model
         self.problem, self.options = problem, options
         self._basis = FixedBasis(**asdict(model), levels=options.depth + 1)
-        self._check_memory()
+        refusal = options.too_large(model.n_atoms, self._basis.memory())
+        if refusal:
+            raise ValueError(refusal)
         self.step = options.step or _default_step(model, float(problem.times[-1]))
         steps, self._hits = noise_steps(problem.times, self.step)
         self._noise = OrnsteinUhlenbeck(steps, model.omega_c, model.kappa)
@@ -127,15 +152,6 @@ class HOPSSimulator:
             got = f"{depth} (the highest level of {which} reached {top:.2g})"
             raise ValueError(f"depth: expected {expected}, got {got}. Try depth={depth + max(8, depth // 2)}.")
         return Sample({"channels": channels}, peaks={"top_level": top})
-
-    def _check_memory(self) -> None:
-        needed, allowed = self._basis.memory() / 2**30, self.options.max_memory
-        if needed > allowed:
-            raise ValueError(
-                f"n_atoms: {self.problem.model.n_atoms} atoms at depth {self.options.depth} need {needed:.3g} GiB of "
-                f"memory per trajectory, more than max_memory = {allowed:g} GiB. "
-                "Use NuHOPS, whose cost does not grow with N."
-            )
 
 
 def _default_step(model: DickeModel, stop: float) -> float:

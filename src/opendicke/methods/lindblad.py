@@ -13,17 +13,22 @@ from scipy.special import gammaln, xlogy
 
 from opendicke import checks
 from opendicke.methods.liouvillian import Operators
-from opendicke.methods.mean_field import MeanField
+from opendicke.methods.mean_field import MeanField, fastest_rate
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import CHANNELS, from_channels
-from opendicke.problem import Executor, Problem, Progress, Solution
+from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.progress import Silent
+from opendicke.states import SpinCoherent
 
 Record = TypeVar("Record")
 
 #: Real matrices as large as the density matrix alive at once: 16 stages of DOP853, its state and error vectors,
 #: the generator's work space.
 WORKING_COPIES = 28
+
+#: Cost of a unit of time per element of the density matrix and unit of the Liouvillian's width (measured at the
+#: parameters of figures 1 and S4, N = 6 and 10, t = 10, default tolerances).
+SECONDS_PER_ELEMENT = 2e-8
 
 
 class _OverflowError(Exception):
@@ -86,6 +91,22 @@ class Lindblad:
             raise checks.refuse("max_top_population", expected, self.max_top_population)
         object.__setattr__(self, "keep_states", tuple(float(time) for time in self.keep_states))
 
+    def limits(self, model: DickeModel) -> Limits:
+        """Limited by ``max_memory``, and by the time it takes; see :class:`opendicke.problem.Limits`."""
+        stop = 10 / (fastest_rate(model) or 1.0)
+        typical = Problem(model, SpinCoherent(math.pi / 4, math.pi), np.linspace(0.0, stop, 2))
+        photons = self.photons if self.photons is not None else _guess(typical)
+        refusal = self._too_large(model.n_atoms, photons, 0)
+        if self.photons is None:
+            photons = _next_cutoff(photons)  # the first guess is often raised once
+        coupling = abs(model.g_minus) + abs(model.g_plus)
+        energies = abs(model.omega_a) * model.n_atoms + abs(model.omega_c) * 2 * photons
+        widest = energies + coupling * math.sqrt(model.n_atoms * photons) + 2 * model.kappa * photons
+        elements = float((model.n_atoms + 1) * (photons + 1)) ** 2
+        reason = f"Exact, with about {photons} photons; time grows as the square of N times photons, and faster."
+        memory = 8 * elements * WORKING_COPIES
+        return Limits(not refusal, True, refusal or reason, memory, SECONDS_PER_ELEMENT * elements * widest)
+
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Solve ``problem`` for the variables ``names``."""
         kept = [_time_index(problem.times, time) for time in self.keep_states]
@@ -126,7 +147,9 @@ class Lindblad:
         reached = 0
         photons = self.photons if self.photons is not None else _guess(problem)
         while True:
-            self._check_memory(problem.model.n_atoms, photons, stored)
+            refusal = self._too_large(problem.model.n_atoms, photons, stored)
+            if refusal:
+                raise ValueError(refusal)
             records: list[Record] = []
             top = 0.0
             try:
@@ -148,15 +171,17 @@ class Lindblad:
         hint = f"Try photons={_next_cutoff(photons)}, or photons=None to have it chosen."
         return ValueError(f"photons: expected {expected}, got {got}. {hint}")
 
-    def _check_memory(self, n_atoms: int, photons: int, stored: int) -> None:
+    def _too_large(self, n_atoms: int, photons: int, stored: int) -> str:
+        """Why a problem is refused for its memory; empty if it is not."""
         elements = float((n_atoms + 1) * (photons + 1)) ** 2
         needed = 8 * elements * (WORKING_COPIES + 2 * stored) / 2**30
-        if needed > self.max_memory:
-            raise ValueError(
-                f"n_atoms: {n_atoms} atoms with up to {photons} photons need {needed:.3g} GiB of memory for the "
-                f"master equation, more than max_memory = {self.max_memory:g} GiB. "
-                "Use NuHOPS, whose cost does not grow with N."
-            )
+        if needed <= self.max_memory:
+            return ""
+        return (
+            f"n_atoms: {n_atoms} atoms with up to {photons} photons need {needed:.3g} GiB of memory for the "
+            f"master equation, more than max_memory = {self.max_memory:g} GiB. "
+            "Use NuHOPS, whose cost does not grow with N."
+        )
 
     def _evolve(self, problem: Problem, photons: int) -> Iterator[tuple[NDArray[np.complex128], float]]:
         """ρ at each time, shape (N+1, F, N+1, F), with the largest top population up to then."""

@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 from opendicke import checks
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import CHANNELS, from_channels
-from opendicke.problem import Executor, Problem, Progress, Solution
+from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.states import SpinCoherent
 
 #: Relative change of the spin's length beyond which a run is refused: the equations conserve it exactly.
 LENGTH_TOLERANCE = 1e-4
+
+#: Cost of a unit of time over the fastest rate (measured at the parameters of figures 1 and S4, t = 10 and 20).
+SECONDS_PER_RATE = 5e-4
+MEMORY = 1e6
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,11 @@ class MeanField:
         object.__setattr__(self, "rtol", checks.real("rtol", self.rtol, above=0.0))
         object.__setattr__(self, "atol", checks.real("atol", self.atol, above=0.0))
 
+    def limits(self, model: DickeModel) -> Limits:
+        """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
+        reason = "Neglects all correlations and all noise: exact for infinite N at fixed times only."
+        return Limits(True, False, reason, MEMORY, SECONDS_PER_RATE * fastest_rate(model))
+
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Solve ``problem`` for the variables ``names``."""
         progress.start(1, "run", "mean field")
@@ -97,6 +106,12 @@ class MeanField:
                 f"Lower rtol (now {self.rtol:g}) and atol (now {self.atol:g})."
             )
         return spin, answer.y[3] + 1j * answer.y[4]
+
+
+def fastest_rate(model: DickeModel) -> float:
+    """The fastest rate that the model's parameters name."""
+    pulls = abs(model.coupling), abs(model.g_minus - model.g_plus)
+    return max(abs(model.omega_a), abs(complex(model.kappa, model.omega_c)), *pulls)
 
 
 def _derivative(_time: float, y: NDArray[np.float64], model: DickeModel) -> tuple[float, ...]:

@@ -1,0 +1,204 @@
+"""The same problem solved by several methods, side by side."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+
+from opendicke import checks
+from opendicke.model import DickeModel
+from opendicke.observables.catalogue import VARIABLES, select
+from opendicke.problem import Executor, Limits, Method, Progress
+from opendicke.progress import Silent, meter
+from opendicke.solve import solve
+from opendicke.states import SpinCoherent
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """What became of one method: its answer, or why there is none; and what it cost."""
+
+    method: Any
+    limits: Limits
+    result: xr.Dataset | None
+    refusal: str
+    wall_time: float
+    cpu_time: float
+
+
+def compare(
+    model: DickeModel,
+    state: SpinCoherent,
+    times: ArrayLike,
+    methods: Mapping[str, Method] | Sequence[Method],
+    observables: Any = None,
+    *,
+    executor: Executor | None = None,
+    progress: Progress | bool | None = None,
+) -> xr.Dataset:
+    r"""Solve one problem by several methods and say how far each is from the first exact one.
+
+    .. math:: z = \frac{x_\mathrm{method} - x_\mathrm{reference}}
+                       {\sqrt{\sigma_\mathrm{method}^2 + \sigma_\mathrm{reference}^2}}
+
+    The reference is the first method in the list that is exact (``limits(model).exact``) and gave an answer. A method
+    that cannot solve the problem stays in the table with NaN and its reason. Statistical errors are taken as
+    independent: give sampled methods different seeds.
+
+    Args:
+        model, state, times, observables, executor: as for :func:`opendicke.solve`.
+        methods: name -> method, or a sequence of methods, which are named by their kinds.
+        progress: None for a bar on a terminal only; it counts methods.
+
+    Returns:
+        Dataset with dimensions ``method`` and ``time``; select with ``sel({"method": name})``, as xarray takes
+        ``sel(method=…)`` for something else. For every variable ``x``: its values; ``x_sem``, 0 where
+        nothing is sampled; ``x_difference`` from the reference; ``x_z``, that difference in standard errors
+        (complex variables: of real and imaginary part each; NaN where both are without statistical error). For every
+        method: ``exact``, ``refusal`` (empty if it ran), ``neglects``, ``options``, ``wall_time_s``, and
+        ``cpu_time_s`` of this process (work of other processes is not in it).
+
+    Raises:
+        TypeError, ValueError: for an argument that is not of the kind described, or no method.
+
+    >>> import numpy as np, opendicke as od
+    >>> model = od.DickeModel.balanced(n_atoms=4, omega_a=1.0, omega_c=1.0, kappa=1.0, coupling=2.0)
+    >>> table = compare(model, od.SpinCoherent(np.pi / 4, np.pi), [1.0], [od.Lindblad(), od.MeanField()], ["Sz"])
+    >>> table.Sz_difference.sel({"method": "MeanField"}).values.round(3)
+    array([0.35])
+    """
+    named = _named(methods)
+    names = select(observables)
+    grid = checks.time_grid(times)
+    bar = meter(progress)
+    bar.start(len(named), "method", "comparison")
+    attempts: dict[str, _Attempt] = {}
+    try:
+        for name, method in named.items():
+            attempts[name] = _attempt(model, state, grid, method, names, executor)
+            bar.advance(1, last=name)
+    finally:
+        bar.close()
+    return _table(attempts, names, grid, {"model": model, "state": state})
+
+
+def _named(methods: Mapping[str, Method] | Sequence[Method]) -> dict[str, Any]:
+    """The methods by name; of several of one kind the later ones get a number."""
+    if isinstance(methods, Mapping):
+        named: dict[str, Any] = dict(methods)
+    elif isinstance(methods, Sequence):
+        named = {}
+        for method in methods:
+            kind = type(method).__name__
+            count = sum(type(other).__name__ == kind for other in named.values())
+            named[f"{kind} {count + 1}" if count else kind] = method
+    else:
+        raise checks.refuse(
+            "methods", "a mapping from names to methods, or a list of methods", methods, error=TypeError
+        )
+    if not named:
+        raise checks.refuse("methods", "at least one method", methods)
+    for name, method in named.items():
+        if isinstance(method, type) or not hasattr(method, "limits"):
+            expected = "a method such as NuHOPS(trajectories=100, seed=1)"
+            raise checks.refuse(f"methods[{name!r}]", expected, method, error=TypeError)
+    return named
+
+
+def _attempt(
+    model: DickeModel,
+    state: SpinCoherent,
+    times: NDArray[np.float64],
+    method: Any,
+    names: tuple[str, ...],
+    executor: Executor | None,
+) -> _Attempt:
+    began = time.perf_counter(), time.process_time()
+    result, refusal = None, ""
+    try:
+        result = solve(model, state, times, method, names, executor=executor, progress=Silent())
+    except (ValueError, RuntimeError, MemoryError) as problem:
+        refusal = str(problem) or type(problem).__name__
+    wall, cpu = time.perf_counter() - began[0], time.process_time() - began[1]
+    return _Attempt(method, method.limits(model), result, refusal, wall, cpu)
+
+
+def _table(
+    attempts: dict[str, _Attempt], names: tuple[str, ...], times: NDArray[np.float64], about: dict[str, Any]
+) -> xr.Dataset:
+    """Everything side by side."""
+    reference = next((name for name, tried in attempts.items() if tried.limits.exact and tried.result is not None), "")
+    data: dict[str, Any] = {}
+    dims = ("method", "time")
+    for name in names:
+        dtype = VARIABLES[name].dtype
+        values: NDArray[Any] = np.full((len(attempts), times.size), _nan(dtype), dtype)
+        sem = values.copy()
+        for row, tried in enumerate(attempts.values()):
+            if tried.result is not None:
+                values[row] = tried.result[name].values
+                sem[row] = tried.result[f"{name}_sem"].values if f"{name}_sem" in tried.result else 0.0
+        difference, z = _deviation(values, sem, list(attempts).index(reference) if reference else None)
+        definition = VARIABLES[name].definition
+        for suffix, array, text in (
+            ("", values, definition),
+            ("_sem", sem, f"standard error of the mean of {name}; 0 where nothing is sampled"),
+            ("_difference", difference, f"{definition} minus that of the reference"),
+            ("_z", z, f"{name}_difference over its standard error (of each part of a complex number)"),
+        ):
+            data[name + suffix] = (dims, array, {"definition": text, "units": "1"})
+    ran = list(attempts.values())
+    columns: dict[str, tuple[list[Any], str]] = {
+        "exact": ([tried.limits.exact for tried in ran], "whether only statistics and tolerances are in the way"),
+        "refusal": ([tried.refusal for tried in ran], "why there is no answer; empty if there is one"),
+        "neglects": ([tried.limits.reason for tried in ran], "what the method says of itself"),
+        "options": ([repr(tried.method) for tried in ran], "the method with its options"),
+        "wall_time_s": ([tried.wall_time for tried in ran], "time that it took"),
+        "cpu_time_s": ([tried.cpu_time for tried in ran], "processor time of this process, all threads"),
+    }
+    for name, (column, text) in columns.items():
+        data[name] = (("method",), np.array(column), {"definition": text})
+    attrs = {
+        "reference": reference,
+        "model": json.dumps(vars(about["model"])),
+        "state": repr(about["state"]),
+        "conventions": "hbar = 1; kappa is the field decay rate (the photon number decays at 2 kappa)",
+    }
+    time_attrs = {"units": "1 / (unit of the model's rates)", "definition": "time since the initial state"}
+    return xr.Dataset(data, {"method": list(attempts), "time": ("time", times, time_attrs)}, attrs)
+
+
+def _deviation(values: NDArray[Any], sem: NDArray[Any], reference: int | None) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Differences from the row ``reference``, and the same in standard errors (its own row: 0 and NaN)."""
+    nothing = np.full_like(values, _nan(values.dtype.type))
+    if reference is None:
+        return nothing, nothing
+    difference = values - values[reference]
+    if not np.iscomplexobj(values):
+        return difference, _ratio(difference, np.hypot(sem, sem[reference]), reference)
+    parts = [
+        _ratio(getattr(difference, part), np.hypot(getattr(sem, part), getattr(sem[reference], part)), reference)
+        for part in ("real", "imag")
+    ]
+    z = np.empty_like(values)
+    z.real, z.imag = parts
+    return difference, z
+
+
+def _ratio(difference: NDArray[Any], error: NDArray[Any], reference: int) -> NDArray[Any]:
+    found = np.full(difference.shape, math.nan)
+    np.divide(difference, error, out=found, where=error > 0)
+    found[reference] = math.nan
+    return found
+
+
+def _nan(dtype: Any) -> complex | float:
+    return complex(math.nan, math.nan) if np.issubdtype(dtype, np.complexfloating) else math.nan

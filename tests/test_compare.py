@@ -1,0 +1,156 @@
+"""Methods side by side: numbers, refusals, errors, pictures; and what each method is worth against exact ones."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.figure import Figure
+
+import opendicke as od
+from opendicke.analysis.correlations import covariances
+from opendicke.plots.compare import curves, deviations
+
+FIG1 = od.DickeModel.balanced(n_atoms=4, omega_a=1.0, omega_c=2.5, kappa=0.5, coupling=2.257432169523594)
+TILTED = od.SpinCoherent(np.pi / 4, np.pi)
+TIMES = np.array([1.0, 2.0, 5.0])
+METHODS = {
+    "mean field": od.MeanField(),
+    "too small": od.Lindblad(photons=2),
+    "exact": od.Lindblad(),
+    "nuHOPS": od.NuHOPS(trajectories=100, seed=3),
+    "HOPS": od.HOPS(trajectories=100, seed=4),
+}
+
+
+@pytest.fixture(scope="module")
+def table() -> xr.Dataset:
+    return od.compare(FIG1, TILTED, TIMES, METHODS, ["Sz", "a"], executor=od.Serial(), progress=False)
+
+
+def test_the_numbers_are_those_of_solve(table: xr.Dataset) -> None:
+    assert table.attrs["reference"] == "exact"
+    assert table.method.values.tolist() == list(METHODS)
+    exact = od.solve(FIG1, TILTED, TIMES, METHODS["exact"])
+    sampled = od.solve(FIG1, TILTED, TIMES, METHODS["nuHOPS"], executor=od.Serial())
+    for name in ("Sz", "a"):
+        row = table[name].sel({"method": "nuHOPS"}).values
+        np.testing.assert_array_equal(row, sampled[name])
+        np.testing.assert_array_equal(table[f"{name}_sem"].sel({"method": "nuHOPS"}), sampled[f"{name}_sem"])
+        np.testing.assert_array_equal(table[f"{name}_difference"].sel({"method": "nuHOPS"}), row - exact[name].values)
+    z = table.a_z.sel({"method": "nuHOPS"}).values
+    np.testing.assert_allclose(z.imag, (sampled.a - exact.a).values.imag / sampled.a_sem.values.imag)
+    assert (table.Sz_difference.sel({"method": "exact"}) == 0).all()
+    assert np.isnan(table.Sz_z.sel({"method": ["exact", "mean field"]})).all()  # no statistical error in either
+
+
+def test_exact_methods_agree_and_mean_field_does_not(table: xr.Dataset) -> None:
+    """Eighteen numbers beyond 4.5 standard errors: false alarm 1e-4."""
+    sampled = table.sel({"method": ["nuHOPS", "HOPS"]})
+    worst = max(float(abs(z).max()) for z in (sampled.Sz_z, sampled.a_z.real, sampled.a_z.imag))
+    assert worst < 4.5
+    error = table.Sz_sem.sel({"method": "nuHOPS"})
+    assert (abs(table.Sz_difference.sel({"method": "mean field"})) > 4.5 * error).any()
+
+
+def test_a_refusal_is_reported_and_the_others_go_on(table: xr.Dataset) -> None:
+    assert "photons: expected" in str(table.refusal.sel({"method": "too small"}).item())
+    assert np.isnan(table.Sz.sel({"method": "too small"})).all()
+    assert np.isnan(table.a_difference.sel({"method": "too small"}).values.imag).all()
+    assert table.refusal.drop_sel({"method": "too small"}).values.tolist() == [""] * 4
+    assert table.exact.values.tolist() == [False, True, True, True, True]
+    assert (table.wall_time_s > 0).all()
+    assert "photons=2" in str(table.options.sel({"method": "too small"}).item())
+
+
+def test_two_sampled_methods_share_the_error() -> None:
+    methods = [od.NuHOPS(trajectories=30, seed=1), od.NuHOPS(trajectories=30, seed=2)]
+    table = od.compare(FIG1, TILTED, TIMES, methods, "Sz", executor=od.Serial())
+    assert table.method.values.tolist() == ["NuHOPS", "NuHOPS 2"]
+    both = np.hypot(*table.Sz_sem.values)
+    np.testing.assert_allclose(table.Sz_z.sel({"method": "NuHOPS 2"}), np.diff(table.Sz, axis=0)[0] / both)
+
+
+def test_without_an_exact_method_there_is_no_difference() -> None:
+    table = od.compare(FIG1, TILTED, TIMES, [od.MeanField(), od.MeanField(rtol=1e-6)], ["Sz"])
+    assert table.attrs["reference"] == ""
+    assert table.method.values.tolist() == ["MeanField", "MeanField 2"]
+    assert np.isnan(table.Sz_difference).all()
+    assert np.isfinite(table.Sz).all()
+
+
+@pytest.mark.parametrize(
+    ("methods", "error", "message"),
+    [
+        ([], ValueError, "at least one method"),
+        (5, TypeError, "methods: expected"),
+        ([od.MeanField], TypeError, r"methods\['type'\]: expected"),
+        ({"mine": "mean field"}, TypeError, r"methods\['mine'\]: expected"),
+    ],
+)
+def test_bad_methods(methods: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        od.compare(FIG1, TILTED, TIMES, methods)
+
+
+def test_bad_arguments_are_not_taken_for_refusals() -> None:
+    with pytest.raises(ValueError, match="observables"):
+        od.compare(FIG1, TILTED, TIMES, [od.MeanField()], ["S7"])
+    with pytest.raises(TypeError, match="model"):
+        od.compare("dicke", TILTED, TIMES, [od.MeanField()])  # type: ignore[arg-type]
+
+
+def test_it_can_be_written_to_a_file(table: xr.Dataset, tmp_path: Any) -> None:
+    real = table.drop_vars([name for name in table.data_vars if np.iscomplexobj(table[name])])
+    real.to_netcdf(tmp_path / "table.nc")
+    with xr.open_dataset(tmp_path / "table.nc") as read:
+        assert read.refusal.values.tolist() == table.refusal.values.tolist()
+
+
+def test_pictures(table: xr.Dataset) -> None:
+    upper, lower = Figure().subplots(2)
+    curves(table, "Sz", upper)
+    assert [line.get_label() for line in upper.lines] == ["mean field", "exact", "nuHOPS", "HOPS"]
+    np.testing.assert_array_equal(upper.lines[1].get_ydata(), table.Sz.sel({"method": "exact"}))
+    assert len(upper.collections) == 2  # bands of the two sampled methods
+    deviations(table, "a", lower, part="imag")
+    drawn = {line.get_label(): line.get_ydata() for line in lower.lines}
+    assert list(drawn) == ["nuHOPS", "HOPS"]
+    np.testing.assert_array_equal(drawn["HOPS"], table.a_z.sel({"method": "HOPS"}).values.imag)
+    with pytest.raises(ValueError, match="name: expected"):
+        curves(table, "S7", upper)
+    with pytest.raises(ValueError, match="part: expected"):
+        curves(table, "a", upper, part="both")
+
+
+def mean_field_error(n_atoms: int, time: float) -> float:
+    """Length of the error of <S>/N."""
+    model, axes = FIG1.replace(n_atoms=n_atoms), ("Sx", "Sy", "Sz")
+    table = od.compare(model, TILTED, [time], [od.Lindblad(), od.MeanField()], axes)
+    parts = [table[f"{axis}_difference"].sel({"method": "MeanField"}).item() for axis in axes]
+    return float(np.linalg.norm(parts)) / n_atoms
+
+
+def test_mean_field_is_off_by_one_over_n() -> None:
+    """Early on; later it takes larger N to see the power."""
+    exponent = np.log2(mean_field_error(12, 0.5) / mean_field_error(6, 0.5))
+    assert -1.05 < exponent < -0.95
+
+
+def test_second_order_cumulants_miss_the_correlation_of_a_split_state() -> None:
+    """N = 100. Four numbers within 4.5 standard errors at t = 1: false alarm 3e-5; at t = 10 all are beyond."""
+    model, times = FIG1.replace(n_atoms=100), np.array([1.0, 10.0])
+    sampled = od.solve(model, TILTED, times, od.NuHOPS(trajectories=200, seed=2), executor=od.Serial())
+    exact = covariances(sampled)
+    for closure in ("atoms", "collective"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", od.UnphysicalWarning)
+            approximate = covariances(od.solve(model, TILTED, times, od.Cumulants(closure=closure)))
+        difference = (approximate.C_af - exact.C_af).values
+        z_real, z_imag = (
+            abs(difference.real / exact.C_af_sem.values.real),
+            abs(difference.imag / exact.C_af_sem.values.imag),
+        )
+        assert max(z_real[0], z_imag[0]) < 4.5
+        assert min(z_real[1], z_imag[1]) > 4.5
