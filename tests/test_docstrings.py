@@ -44,7 +44,11 @@ def undescribed(target: Callable[..., Any]) -> list[str]:
     return [name for name in arguments if name not in described]
 
 
-@pytest.mark.parametrize("name", sorted(PUBLIC))
+#: Exceptions and warnings take a message and nothing else.
+RAISED = {name for name, target in PUBLIC.items() if isinstance(target, type) and issubclass(target, Exception)}
+
+
+@pytest.mark.parametrize("name", sorted(set(PUBLIC) - RAISED))
 def test_docstring_describes_every_argument(name: str) -> None:
     assert undescribed(PUBLIC[name]) == []
 

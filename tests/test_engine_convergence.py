@@ -140,7 +140,6 @@ def astray(tol: float) -> np.ndarray:
     return np.flatnonzero((abs(one.Sx_trajectory - best.Sx_trajectory) / 500 > 0.01).any("time"))
 
 
-def test_a_tight_tolerance_keeps_paths_that_amplify_errors() -> None:
-    """Trajectory 12 makes what was dropped grow ten-thousandfold near t = 5: it goes astray at 1e-4, not at 1e-6."""
-    assert astray(1e-4).tolist() == [12]
-    assert astray(1e-6).size == 0
+def test_paths_that_amplify_errors_do_not_go_astray() -> None:
+    """Trajectory 12 makes small amplitudes grow ten-thousandfold near t = 5; with four spare levels it went astray."""
+    assert astray(1e-4).size == 0

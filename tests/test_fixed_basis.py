@@ -76,14 +76,19 @@ def test_the_comparison_sees_a_mutation(
 
 
 def test_fourth_order_in_the_step() -> None:
-    """The noise is the same path at every step, so the error is the integrator's alone."""
+    """The noise is the same path at every step, so the error is the integrator's alone; orders averaged over six paths.
+
+    On a single path the leading errors of the largest channel may nearly cancel at one of the steps.
+    """
     state = od.SpinCoherent(np.pi / 4, np.pi, alpha=0.3j)
-    fine = noise(FIG1, 1.25, 1280, seed=2)
     levels = 14
-    exact = fixed(FIG1, state, fine, levels)
-    errors = [np.abs(fixed(FIG1, state, fine.coarsen(factor), levels) - exact).max() for factor in (32, 16, 8)]
-    assert 12 < errors[0] / errors[1] < 24
-    assert 14 < errors[1] / errors[2] < 20
+    orders = []
+    for seed in range(6):
+        fine = noise(FIG1, 1.25, 1280, seed=seed)
+        exact = fixed(FIG1, state, fine, levels)
+        errors = [np.abs(fixed(FIG1, state, fine.coarsen(factor), levels) - exact).max() for factor in (32, 16, 8)]
+        orders.append(-np.diff(np.log2(errors)))
+    np.testing.assert_allclose(np.mean(orders, axis=0), 4.0, atol=0.2)
 
 
 def test_the_top_level_tells_of_too_few_levels() -> None:
