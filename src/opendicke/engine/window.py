@@ -27,10 +27,10 @@ STABILITY = 2.4
 
 @compiled
 def longest_ladder(model):  # type: ignore[no-untyped-def]
-    """Levels that a component may fill: mean number |ΔΛ/w|² for the largest ΔΛ, and six standard deviations more."""
+    """Levels that a component may fill: mean number |ΔΛ/w|² for the largest ΔΛ, and four standard deviations more."""
     widest = max(abs(model[4]), abs(model[5])) * 2 * model[0]
     mean = widest**2 / max(model[2] ** 2 + model[3] ** 2, 1e-12 * widest**2 + 1e-300)
-    return int(mean + 6 * math.sqrt(mean) + 10)
+    return int(mean + 4 * math.sqrt(mean) + 4)
 
 
 @compiled
