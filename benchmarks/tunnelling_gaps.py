@@ -13,12 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from opendicke import NuHOPS, Serial
+from opendicke import NuHOPS, Serial, solve
 from opendicke.analysis.steady_state import liouvillian_spectrum
-from opendicke.analysis.tunnelling import BISTABLE_CUT, Landscape, Regions, fit_populations, lagged_rates, watch
+from opendicke.analysis.tunnelling import (
+    BISTABLE_CUT,
+    Landscape,
+    Regions,
+    classify,
+    fit_populations,
+    lagged_rates,
+    linear_populations,
+)
 
 POSITIONS = (0.5, 0.6, 0.7, 0.8, 0.9)
-TRAJECTORIES, DURATION, SPACING, GROUPS = 480, 32.0, 0.5, 16
+TRAJECTORIES, DURATION, SPACING, GROUPS, SEED = 640, 32.0, 0.5, 16, 1000
 #: Labels this far apart in time enter the lagged estimate; before the same time they are left out.
 LAG = 5.0
 
@@ -35,17 +43,21 @@ def run_point(s: float, n_atoms: int) -> dict[str, Any]:
     model = BISTABLE_CUT.model(s, n_atoms)
     exact = liouvillian_spectrum(model, k=3, max_top_population=1e-6, progress=False)
     spent = time.process_time() - began
-    method = NuHOPS(trajectories=TRAJECTORIES, seed=7)
-    # Labels that are functions of the present state only: at small N a moving average and hysteresis would remember
-    # for as long as the states live.
-    nearest = Regions.of(Landscape.of(model), enter=10.0, leave=10.0, window=0.0)
-    runs = [
-        watch(model, start, DURATION, method, spacing=SPACING, look=0.25, regions=nearest, executor=Serial())
-        for start in ("n", "s+")
-    ]
-    fit = fit_populations(runs[0].times, runs[0].occupied(), runs[1].occupied(), lag=LAG, batches=GROUPS)
-    whole = lagged([run.labels for run in runs])
-    groups = [[np.delete(run.labels, np.s_[i::GROUPS], axis=0) for run in runs] for i in range(GROUPS)]
+    landscape = Landscape.of(model)
+    method = NuHOPS(trajectories=TRAJECTORIES, seed=SEED + round(100 * s), keep_trajectories=True)
+    times = SPACING * np.arange(1, round(DURATION / SPACING) + 1)
+    # Labels are functions of the present state only: at small N a moving average and hysteresis would remember for as
+    # long as the states live.
+    nearest = Regions.of(landscape, enter=10.0, leave=10.0, window=0.0)
+    populations, labels = [], []
+    for start in ("n", "s+"):
+        run = solve(model, landscape.state(start), times, method, ["Sz"], executor=Serial(), progress=False)
+        m = np.stack([run[f"S{axis}_trajectory"].values for axis in "xyz"], axis=-1) / n_atoms
+        populations.append(linear_populations(m, landscape))
+        labels.append(classify(m, SPACING, nearest)[0])
+    fit = fit_populations(times, *populations, lag=LAG, batches=GROUPS)
+    whole = lagged(labels)
+    groups = [[np.delete(run, np.s_[i::GROUPS], axis=0) for run in labels] for i in range(GROUPS)]
     scatter = np.array([lagged(group) for group in groups])
     sem = np.sqrt((GROUPS - 1) * np.nanvar(scatter, axis=0))
     return {

@@ -38,8 +38,8 @@ def expected_log_rate(records: list[dict[str, Any]], n_atoms: int) -> float:
     return y2 + (y2 - y1) / (n2 - n1) * (n_atoms - n2)
 
 
-def run_point(s: float, n_atoms: int, basin: str) -> dict[str, Any]:
-    options = dataclasses.replace(OPTIONS, seed=OPTIONS.seed + n_atoms + round(1e6 * s))
+def run_point(s: float, n_atoms: int, basin: str, seed: int) -> dict[str, Any]:
+    options = dataclasses.replace(OPTIONS, seed=seed + n_atoms + round(1e6 * s))
     method = NuHOPS(trajectories=1, tol=TOL)
     began = time.process_time()
     record = {"s": s, "n_atoms": n_atoms, "basin": basin, "tol": method.tol, "splitting": dataclasses.asdict(options)}
@@ -61,6 +61,7 @@ def main() -> None:
     parser.add_argument("--atoms", type=int, nargs="*", default=ATOMS)
     parser.add_argument("--positions", type=float, nargs="*", default=POSITIONS)
     parser.add_argument("--basins", nargs="*", default=["n", "s"])
+    parser.add_argument("--seed", type=int, default=OPTIONS.seed, help="another seed and another file add replicas")
     options = parser.parse_args()
     records: list[dict[str, Any]] = json.loads(options.file.read_text()) if options.file.exists() else []
     for n_atoms in options.atoms:
@@ -73,7 +74,7 @@ def main() -> None:
                 if expected < math.log(LEAST):
                     print(f"s={s} N={n_atoms} {basin}: skipped, rate expected near {math.exp(expected):.1e}")
                     continue
-                record = run_point(s, n_atoms, basin)
+                record = run_point(s, n_atoms, basin, options.seed)
                 records.append(record)
                 partial = options.file.with_suffix(".part")
                 partial.write_text(json.dumps(records, indent=1))

@@ -1,6 +1,13 @@
 """Tunnelling between the normal and the superradiant states where mean field finds all of them stable."""
 
-from opendicke.analysis.tunnelling.classify import Classifier, PassageCounter, Passages, Regions, classify
+from opendicke.analysis.tunnelling.classify import (
+    Classifier,
+    PassageCounter,
+    Passages,
+    Regions,
+    classify,
+    linear_populations,
+)
 from opendicke.analysis.tunnelling.cut import BISTABLE_CUT, Cut
 from opendicke.analysis.tunnelling.direct import Watched, occupied, watch
 from opendicke.analysis.tunnelling.exponents import Crossing, Exponent, crossing, fit_exponent, occupation
@@ -41,6 +48,7 @@ __all__ = [
     "fit_exponent",
     "fit_populations",
     "lagged_rates",
+    "linear_populations",
     "occupation",
     "occupied",
     "poisson_rate",

@@ -107,6 +107,36 @@ class Classifier:
         return labels
 
 
+def linear_populations(spins: NDArray[np.float64], landscape: Landscape) -> NDArray[np.float64]:
+    r"""Populations (n, s+, s−) read off the mean spin, without labels.
+
+    .. math::
+        p_n = \frac{m_z - m_z^s}{-1/2 - m_z^s}, \qquad p_{s+} - p_{s-} = \frac{m_\perp\cdot m_\perp^s}{|m_\perp^s|^2},
+        \qquad p_{s+} + p_{s-} = 1 - p_n
+
+    Averaged over trajectories they are linear in the density matrix, so they relax with the modes of the Liouvillian
+    and no others, even where N is too small for states to be told apart; a label is not linear in ψ. For one
+    trajectory they need not lie between 0 and 1.
+
+    Args:
+        spins: m = <S>/N, shape (..., 3).
+        landscape: attractors.
+
+    Returns:
+        shape (..., 3).
+
+    >>> from opendicke.analysis.tunnelling.cut import BISTABLE_CUT
+    >>> landscape = Landscape.of(BISTABLE_CUT.model(0.7, n_atoms=10))
+    >>> linear_populations(landscape.superradiant.mirror().m, landscape).round(9) + 0.0
+    array([0., 0., 1.])
+    """
+    m = np.asarray(spins, dtype=np.float64)
+    target = landscape.superradiant.m
+    normal = (m[..., 2] - target[2]) / (-0.5 - target[2])
+    apart = m[..., :2] @ target[:2] / (target[:2] @ target[:2])
+    return np.stack([normal, (1 - normal + apart) / 2, (1 - normal - apart) / 2], axis=-1)
+
+
 def last_visited(labels: NDArray[np.int8]) -> NDArray[np.int8]:
     """Labels with those in transit replaced by the state before (TRANSIT where there was none): same shape.
 

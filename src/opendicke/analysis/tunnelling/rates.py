@@ -150,7 +150,8 @@ def fit_populations(
 
     Args:
         times: shape (times,), starting anywhere.
-        from_n: indicator (p_n, p_s+, p_s−) of every trajectory started in n: shape (trajectories, times, 3).
+        from_n: (p_n, p_s+, p_s−) of every trajectory started in n, indicators (:meth:`Watched.occupied`) or
+            :func:`linear_populations`: shape (trajectories, times, 3).
         from_s: the same from s+.
         lag: times before it are left out; None to find the shortest after which the fit is good (χ² per degree of
             freedom no more than 1.5 times the best of all lags).
