@@ -18,7 +18,7 @@ from opendicke.analysis.tunnelling import (
     watch,
 )
 from opendicke.analysis.tunnelling.splitting import _pilot, _Replica
-from opendicke.analysis.tunnelling.walker import Walk
+from opendicke.analysis.tunnelling.walker import walk
 
 UP, TOP, FLOOR, FIRST = 0.35, 14, 0.0, 2.0
 
@@ -83,8 +83,8 @@ def test_pilot_finds_levels_that_end_in_arrival() -> None:
 
 def test_clones_go_the_same_way_on_the_same_noise_and_apart_on_fresh_noise() -> None:
     landscape = Landscape.of(BISTABLE_CUT.model(0.7, n_atoms=50))
-    walk = Walk(landscape.model, od.NuHOPS(trajectories=1), look=0.25, piece=4)
-    walker = walk.start(landscape.state("s+"), np.random.default_rng(0))
+    steps = walk(landscape.model, od.NuHOPS(trajectories=1), look=0.25, piece=4)
+    walker = steps.start(landscape.state("s+"), np.random.default_rng(0))
     walker.go(np.random.default_rng(1))
     twin, other = walker.copy(), walker.copy()
     first = walker.go(np.random.default_rng(2))

@@ -20,11 +20,12 @@ from opendicke.analysis.tunnelling.classify import (
     last_visited,
 )
 from opendicke.analysis.tunnelling.landscape import Landscape
-from opendicke.analysis.tunnelling.walker import Basin, Walk
+from opendicke.analysis.tunnelling.walker import Basin, Walk, walk
 from opendicke.ensemble.executors import Threads
 from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
 from opendicke.ensemble.streams import stream
 from opendicke.methods.nuhops import NuHOPS
+from opendicke.methods.truncated_wigner import TruncatedWigner
 from opendicke.model import DickeModel
 from opendicke.problem import Executor, Progress
 from opendicke.progress import meter
@@ -82,21 +83,20 @@ class _Watcher:
 
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, classified piece by piece."""
-        walk, rng = self.walk, stream(self.seed, index)
-        walker = walk.start(self.landscape.state(self.start), rng)
-        classifier, counter = Classifier(self.regions, walk.look), PassageCounter(walk.look, self.skip)
-        labels = np.empty(self.pieces * walk.piece, dtype=np.int8)
-        for piece in range(self.pieces):
+        look, piece, rng = self.walk.look, self.walk.piece, stream(self.seed, index)
+        walker = self.walk.start(self.landscape.state(self.start), rng)
+        classifier, counter = Classifier(self.regions, look), PassageCounter(look, self.skip)
+        labels = np.empty(self.pieces * piece, dtype=np.int8)
+        for at in range(0, labels.size, piece):
             try:
                 looks = walker.go(rng)
             except TrajectoryError as failure:
-                time = piece * walk.piece * walk.look
+                time = at * look
                 raise TrajectoryError(f"trajectory {index} of seed {self.seed} after {time:g}: {failure}") from failure
-            here = slice(piece * walk.piece, (piece + 1) * walk.piece)
-            labels[here] = classifier.feed(looks[:, :3])
-            counter.feed(labels[here])
+            labels[at : at + piece] = classifier.feed(looks[:, :3])
+            counter.feed(labels[at : at + piece])
         elsewhere = np.flatnonzero((labels != TRANSIT) & (labels != STATES.index(self.start)))
-        first = (elsewhere[0] + 1) * walk.look if elsewhere.size else math.nan
+        first = (elsewhere[0] + 1) * look if elsewhere.size else math.nan
         found = counter.passages
         kept: dict[str, NDArray[Any]] = {
             "labels": labels[self.every - 1 :: self.every],
@@ -111,7 +111,7 @@ def watch(
     model: DickeModel,
     start: Basin,
     duration: float,
-    method: NuHOPS,
+    method: NuHOPS | TruncatedWigner,
     *,
     regions: Regions | None = None,
     look: float = 0.25,
@@ -126,7 +126,8 @@ def watch(
         model: a model in the bistable phase.
         start: "n", "s+" or "s-".
         duration: length of each trajectory, at least; whole pieces are run.
-        method: nuHOPS with the number of trajectories, the seed, and its accuracy options.
+        method: nuHOPS, or truncated Wigner to be held against it, with the number of trajectories, the seed, and its
+            accuracy options.
         regions: where the states are; None for the default thresholds.
         look: time between two samples of <S> that enter the moving average.
         spacing: time between two labels that are kept (a multiple of ``look``).
@@ -148,9 +149,9 @@ def watch(
     every = round(checks.real("spacing", spacing, above=0.0) / look)
     if every < 1 or not math.isclose(every * look, spacing):
         raise checks.refuse("spacing", f"a multiple of look = {look:g}", spacing)
-    walk = Walk(model, method, look, PIECE)
     pieces = math.ceil(duration / (PIECE * look) * (1 - 1e-12))
-    watcher = _Watcher(walk, landscape, regions or Regions.of(landscape), start, pieces, every, skip, method.seed)
+    walked, regions = walk(model, method, look, PIECE), regions or Regions.of(landscape)
+    watcher = _Watcher(walked, landscape, regions, start, pieces, every, skip, method.seed)
     gauge = meter(progress)
     try:
         ensemble = run_ensemble(watcher, method.trajectories, executor or Threads(), gauge)

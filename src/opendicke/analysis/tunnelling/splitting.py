@@ -29,10 +29,11 @@ from numpy.typing import NDArray
 
 from opendicke import checks
 from opendicke.analysis.tunnelling.landscape import Landscape, LookAhead
-from opendicke.analysis.tunnelling.walker import Walk, Walker
+from opendicke.analysis.tunnelling.walker import Walker, walk
 from opendicke.ensemble.executors import Threads
 from opendicke.ensemble.streams import stream
 from opendicke.methods.nuhops import NuHOPS
+from opendicke.methods.truncated_wigner import TruncatedWigner
 from opendicke.model import DickeModel
 from opendicke.problem import Executor
 
@@ -99,11 +100,13 @@ class Escape:
 class _Climb:
     """Everything that replicas share: the walk, the coordinate of the escape, and where it starts."""
 
-    def __init__(self, model: DickeModel, basin: Literal["n", "s"], options: Splitting, method: NuHOPS) -> None:
+    def __init__(
+        self, model: DickeModel, basin: Literal["n", "s"], options: Splitting, method: NuHOPS | TruncatedWigner
+    ) -> None:
         landscape = Landscape.of(model)
         self.basin = basin
         self.options = options
-        self.walk = Walk(model, method, options.look, piece=1)
+        self.walk = walk(model, method, options.look, piece=1)
         self.ahead = LookAhead(landscape, basin)
         self.start = landscape.state("n" if basin == "n" else "s+")
         point = landscape.normal if basin == "n" else landscape.superradiant
@@ -139,7 +142,7 @@ def escape_rate(
     basin: Literal["n", "s"],
     options: Splitting | None = None,
     *,
-    method: NuHOPS | None = None,
+    method: NuHOPS | TruncatedWigner | None = None,
     executor: Executor | None = None,
 ) -> Escape:
     r"""The rate Γ at which the normal state ("n") or one superradiant state ("s") is left, however small it is.
@@ -151,7 +154,8 @@ def escape_rate(
         model: a model in the bistable phase.
         basin: which attractor is left.
         options: replicas, particles, levels.
-        method: nuHOPS with its accuracy options; its ``trajectories`` and ``seed`` are not used.
+        method: nuHOPS (None), or truncated Wigner to be held against it, with accuracy options; its ``trajectories``
+            and ``seed`` are not used.
         executor: who runs the replicas; None for threads on all cores.
 
     Returns:

@@ -1,18 +1,20 @@
-"""One nuHOPS trajectory that is run piece by piece, and can be cloned between pieces."""
+"""Trajectories that are run piece by piece, and can be cloned between pieces: nuHOPS, and truncated Wigner."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opendicke.engine.noise import OrnsteinUhlenbeck
 from opendicke.engine.trajectory import TrajectoryFailure, TrajectoryState, initial_state, propagate
+from opendicke.engine.wigner import VacuumNoise, WignerFlow
 from opendicke.ensemble.run import TrajectoryError
-from opendicke.methods.nuhops import NuHOPS, NuHOPSSimulator
+from opendicke.methods.nuhops import NuHOPS, NuHOPSSimulator, noise_steps
+from opendicke.methods.truncated_wigner import TruncatedWigner, WignerSimulator, draw_spin
 from opendicke.model import DickeModel
 from opendicke.problem import Problem
 from opendicke.states import SpinCoherent
@@ -23,14 +25,45 @@ SPIN, FIELD = slice(0, 3), slice(9, 11)
 Basin = Literal["n", "s+", "s-"]
 
 
-class Walk:
-    """How trajectories of ``model`` are walked: all that walkers share.
+class Walker(Protocol):
+    """A trajectory at one moment: all that its future depends on, apart from fresh noise."""
+
+    def go(self, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Walk one piece with fresh noise; return (m_x, m_y, m_z, Re β, Im β) at each look: shape (piece, 5)."""
+
+    def copy(self) -> Walker:
+        """A clone; with fresh noise the two go separate ways from here."""
+
+
+class Walk(Protocol):
+    """How trajectories of one model are walked: all that walkers share.
+
+    Attributes:
+        look: time between two looks.
+        piece: looks in one call of :meth:`Walker.go`.
+    """
+
+    look: float
+    piece: int
+
+    def start(self, state: SpinCoherent, rng: np.random.Generator) -> Walker:
+        """A walker that begins in ``state``."""
+
+
+def walk(model: DickeModel, method: NuHOPS | TruncatedWigner, look: float, piece: int) -> Walk:
+    """How trajectories of ``method`` are walked."""
+    kind = WignerWalk if isinstance(method, TruncatedWigner) else NuHOPSWalk
+    return kind(model, method, look, piece)  # type: ignore[arg-type]
+
+
+class NuHOPSWalk:
+    """How nuHOPS trajectories of ``model`` are walked: all that walkers share.
 
     Args:
         model: the model.
         options: method; its ``tol``, ``step``, ``feedback``, ``dtype`` and ``memory_limit`` are used.
         look: time between two looks at the mean values.
-        piece: looks in one call of :meth:`Walker.go`.
+        piece: looks in one call of :meth:`NuHOPSWalker.go`.
     """
 
     def __init__(self, model: DickeModel, options: NuHOPS, look: float, piece: int) -> None:
@@ -44,18 +77,18 @@ class Walk:
         self.record_after[per_look::per_look] = np.arange(piece)
         self.dtype = options.dtype
 
-    def start(self, state: SpinCoherent, rng: np.random.Generator) -> Walker:
+    def start(self, state: SpinCoherent, rng: np.random.Generator) -> NuHOPSWalker:
         """A walker that begins in ``state``, with stationary noise."""
         first = complex(*rng.standard_normal(2)) / math.sqrt(2)
         begun = initial_state(state.frame(), state.alpha, self.dtype, self.model.n_atoms)
-        return Walker(self, begun, first)
+        return NuHOPSWalker(self, begun, first)
 
 
 @dataclass
-class Walker:
+class NuHOPSWalker:
     """A trajectory's state and the present value of its noise z*: together they are Markovian."""
 
-    walk: Walk
+    walk: NuHOPSWalk
     state: TrajectoryState
     noise: complex
 
@@ -76,6 +109,54 @@ class Walker:
         found = np.concatenate([channels[:, SPIN] / n_atoms, channels[:, FIELD] / math.sqrt(n_atoms)], axis=1)
         return found
 
-    def copy(self) -> Walker:
+    def copy(self) -> NuHOPSWalker:
         """A clone; with fresh noise the two go separate ways from here."""
-        return Walker(self.walk, self.state.copy(), self.noise)
+        return NuHOPSWalker(self.walk, self.state.copy(), self.noise)
+
+
+class WignerWalk:
+    """How trajectories of the truncated Wigner approximation are walked: all that walkers share.
+
+    Args:
+        model: the model.
+        options: method; its ``step`` and ``sampling`` are used.
+        look: time between two looks at the point of phase space.
+        piece: looks in one call of :meth:`WignerWalker.go`.
+    """
+
+    def __init__(self, model: DickeModel, options: TruncatedWigner, look: float, piece: int) -> None:
+        long = np.array([1 / abs(complex(model.kappa, model.omega_c))])  # in which the field gets as large as it can
+        step = WignerSimulator(Problem(model, SpinCoherent(math.pi), long), options).step
+        steps, self.hits = noise_steps(look * np.arange(1.0, piece + 1), step)
+        self.model, self.options, self.look, self.piece = model, options, look, piece
+        self.noise = VacuumNoise(steps, model.omega_c, model.kappa)
+        pulls = np.array([model.coupling, model.g_minus - model.g_plus]) / math.sqrt(model.n_atoms)
+        self.flow = WignerFlow(model.omega_a, model.omega_c, model.kappa, *pulls.tolist())
+
+    def start(self, state: SpinCoherent, rng: np.random.Generator) -> WignerWalker:
+        """A walker at a point drawn from the Wigner distribution of ``state``."""
+        field = state.alpha + complex(*rng.standard_normal(2)) / 2
+        return WignerWalker(self, draw_spin(state, self.model.n_atoms, self.options.sampling, rng), field)
+
+
+@dataclass
+class WignerWalker:
+    """A point of phase space: the spin, and α with its vacuum noise."""
+
+    walk: WignerWalk
+    spin: NDArray[np.float64]
+    field: complex
+
+    def go(self, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Walk one piece with fresh noise; return (m_x, m_y, m_z, Re β, Im β) at each look: shape (piece, 5)."""
+        walk, n_atoms = self.walk, self.walk.model.n_atoms
+        # α = ᾱ + ξ is Markovian by itself, so ξ may start anew: what it differs by goes into ᾱ, which decays alike.
+        path = walk.noise.sample(rng)
+        spin, field = walk.flow.run(self.spin, self.field - complex(path.ends[0]), path, walk.hits, walk.piece)
+        self.spin, self.field = spin[-1].copy(), complex(field[-1])
+        beta = field / math.sqrt(n_atoms)
+        return np.column_stack([spin / n_atoms, beta.real, beta.imag])
+
+    def copy(self) -> WignerWalker:
+        """A clone; with fresh noise the two go separate ways from here."""
+        return WignerWalker(self.walk, self.spin.copy(), self.field)
