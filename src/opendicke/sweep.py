@@ -7,6 +7,8 @@ import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,11 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks
+from opendicke.ensemble.executors import Serial, Threads, closing, opened
 from opendicke.ensemble.store import Store, StoreError, Study, key_of
 from opendicke.model import DickeModel
 from opendicke.problem import Executor, Method, Problem, Progress
-from opendicke.progress import Silent, meter
+from opendicke.progress import SharedMeter, meter
 from opendicke.solve import as_store, describe, solve
 from opendicke.states import SpinCoherent
 
@@ -33,6 +36,10 @@ COUNTS = (
     "precision_reached",
     "wall_time_s",
 )
+
+
+#: Points in work at a time, at most: as many as there are workers, so that none waits for the end of a point.
+MOST_POINTS = 32
 
 
 def sweep(
@@ -61,7 +68,8 @@ def sweep(
             on its place in the grid: a grid may be refined without losing what is done.
         run_missing: False runs nothing and returns what ``store`` holds by now, with NaN at points that are not begun:
             a look at a sweep that is still running elsewhere.
-        progress: None for a bar on a terminal only; it counts points.
+        progress: None for a bar on a terminal only. It counts the trajectories of all points (a point that meets its
+            ``Precision`` early counts in full), or points where there are no trajectories.
         store: a folder where trajectories are kept; what is done is never run again.
 
     Returns:
@@ -79,21 +87,48 @@ def sweep(
            [ 5., -5.]])
     """
     axes = _axes(grid)
-    bar = meter(progress)
-    results: list[xr.Dataset | None] = []
     points = list(_points(model, axes))
-    bar.start(len(points), "point", "sweep")
+    trajectories = getattr(method, "trajectories", None)
+    shared = SharedMeter(meter(progress), len(points), trajectories)
+    asked = _Asked(
+        state, checks.time_grid(times), method, observables, common_random_numbers, run_missing, store, shared
+    )
     try:
-        for place, at in points:
-            how: Any = method if common_random_numbers else with_point(method, at)
-            if not run_missing:
-                how = _only_stored(Problem(at, state, checks.time_grid(times)), how, store)
-            options: dict[str, Any] = {"executor": executor, "progress": Silent(), "store": store}
-            results.append(None if how is None else solve(at, state, times, how, observables, **options))
-            bar.advance(1, **{name: f"{value:g}" for name, value in place.items()})
+        with opened(executor or Threads()) as started:
+            together = min(getattr(started, "workers", None) or 1, MOST_POINTS) if trajectories else 1
+            who = Threads(together) if together > 1 else Serial()
+            with closing(who.map(partial(asked.solve, started), points)) as results:
+                return assemble(axes, list(results))
     finally:
-        bar.close()
-    return assemble(axes, results)
+        shared.close()
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked at every point."""
+
+    state: SpinCoherent
+    times: NDArray[np.float64]
+    method: Any
+    observables: Any
+    common_random_numbers: bool
+    run_missing: bool
+    store: Store | str | Path | None
+    meter: SharedMeter
+
+    def solve(self, executor: Executor, point: tuple[dict[str, Any], DickeModel]) -> xr.Dataset | None:
+        """The answer at one point, time series and attrs only; None where nothing is stored and nothing to be run."""
+        place, model = point
+        method = self.method if self.common_random_numbers else with_point(self.method, model)
+        if not self.run_missing:
+            method = _only_stored(Problem(model, self.state, self.times), method, self.store)
+        gauge = self.meter.point({name: f"{value:g}" for name, value in place.items()})
+        if method is None:
+            gauge.close()
+            return None
+        options: dict[str, Any] = {"executor": executor, "progress": gauge, "store": self.store}
+        result = solve(model, self.state, self.times, method, self.observables, **options)
+        return result[[name for name, data in result.data_vars.items() if data.dims == ("time",)]]
 
 
 def with_point(method: Any, model: DickeModel) -> Any:
@@ -145,9 +180,8 @@ def assemble(axes: dict[str, NDArray[Any]], results: list[xr.Dataset | None]) ->
     if example is None:
         raise StoreError("no point of this sweep is stored yet")
     shape = tuple(axis.size for axis in axes.values())
-    names = [name for name, data in example.data_vars.items() if data.dims == ("time",)]
     data: dict[str, Any] = {}
-    for name in names:
+    for name in example.data_vars:
         missing = np.full(example[name].shape, np.nan)
         values = np.array([missing if result is None else result[name].values for result in results])
         data[str(name)] = ((*axes, "time"), values.reshape(*shape, -1), example[name].attrs)

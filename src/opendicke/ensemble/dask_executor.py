@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,32 +37,45 @@ class Dask:
         if self.workers is not None:
             checks.integer("workers", self.workers, minimum=1)
 
-    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Yield ``function(item)`` in order; a worker that dies has its items run again by another."""
+    @contextmanager
+    def opened(self) -> Iterator[Dask]:
+        """The cluster and the connection to it, kept for several ensembles."""
         from dask import distributed
 
         cluster_of: Any = distributed.LocalCluster  # untyped
         connect: Any = distributed.Client
         if self.client is not None:
-            yield from self._through(self.client, function, items)
+            yield _connected(self.client)
         elif self.address is not None:
             with connect(self.address) as client:
-                yield from self._through(client, function, items)
+                yield _connected(client)
         else:
             count = self.workers or available_cores()
             cluster = cluster_of(n_workers=count, threads_per_worker=1, dashboard_address=None)
             with cluster, connect(cluster) as client:
-                yield from self._through(client, function, items)
+                yield _connected(client)
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Yield ``function(item)`` in order; a worker that dies has its items run again by another."""
+        with self.opened() as connected:
+            yield from connected._through(connected.client, function, items)
 
     def _through(self, client: Any, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        threads = max(sum(client.nthreads().values()), 1)
         # sent once to every worker; items are impure only in name: the same item always gives the same result
         everywhere = client.scatter(function, broadcast=True, hash=False)
 
         def submit(_: Any, item: Item) -> Any:
             return client.submit(_call, everywhere, item, pure=False)
 
-        yield from in_order(submit, function, items, IN_FLIGHT * threads)
+        return in_order(submit, function, items, IN_FLIGHT * _threads(client))
+
+
+def _connected(client: Any) -> Dask:
+    return Dask(client=client, workers=_threads(client))
+
+
+def _threads(client: Any) -> int:
+    return max(int(sum(client.nthreads().values())), 1)
 
 
 def _call(function: Callable[[Item], Result], item: Item) -> Result:

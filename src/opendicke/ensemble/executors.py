@@ -5,14 +5,18 @@ Results come back in order, so an executor changes no number.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Executor as Pool
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import get_context
 from typing import Any
 
 from opendicke import checks
@@ -51,14 +55,21 @@ class Threads:
     def __post_init__(self) -> None:
         _check_workers(self)
 
+    @contextmanager
+    def opened(self) -> Iterator[Executor]:
+        """The threads, kept for several ensembles."""
+        workers = self.workers or available_cores()
+        with _released(ThreadPoolExecutor(workers, thread_name_prefix="opendicke")) as pool:
+            yield _Started(pool, workers)
+
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield ``function(item)`` in order, with a bounded number of items in flight.
 
-        An interrupt (or an exception in the caller) cancels what has not started.
+        An interrupt (or an exception in the caller) cancels what has not started; what has is not waited for, and ends
+        by itself.
         """
-        workers = self.workers or available_cores()
-        with ThreadPoolExecutor(workers, thread_name_prefix="opendicke") as pool:
-            yield from in_order(pool.submit, function, items, IN_FLIGHT * workers)
+        with self.opened() as started:
+            yield from started.map(function, items)
 
 
 @dataclass(frozen=True)
@@ -74,11 +85,73 @@ class Processes:
     def __post_init__(self) -> None:
         _check_workers(self)
 
+    @contextmanager
+    def opened(self) -> Iterator[Executor]:
+        """The processes, kept for several ensembles."""
+        workers = self.workers or available_cores()
+        context = multiprocessing.get_context("spawn")
+        with _released(ProcessPoolExecutor(workers, mp_context=context, initializer=_settle)) as pool:
+            yield _Started(pool, workers)
+
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield ``function(item)`` in order; function, items and results are sent by pickle."""
-        workers = self.workers or available_cores()
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            yield from in_order(pool.submit, function, items, IN_FLIGHT * workers)
+        with self.opened() as started:
+            yield from started.map(function, items)
+
+
+def _settle() -> None:
+    """In a new process: interrupts are its parent's business, and without the parent it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@contextmanager
+def _released(pool: Pool) -> Iterator[Pool]:
+    """Leave a pool without waiting for what it still runs: nobody wants those results any more."""
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Started:
+    """A pool that is there already."""
+
+    pool: Pool
+    workers: int
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Yield ``function(item)`` in order."""
+        return in_order(self.pool.submit, function, items, IN_FLIGHT * self.workers)
+
+
+@contextmanager
+def opened(executor: Executor) -> Iterator[Executor]:
+    """``executor`` with the threads, processes or cluster that it starts, if any, kept for several ensembles."""
+    start = getattr(executor, "opened", None)
+    if start is not None:
+        with start() as started:
+            yield started
+    else:
+        yield executor
+
+
+@contextmanager
+def closing(results: Iterator[Result]) -> Iterator[Iterator[Result]]:
+    """Close a generator of results on the way out, now and not when it is collected; other iterators are left alone."""
+    try:
+        yield results
+    finally:
+        if isinstance(results, Generator):
+            results.close()
 
 
 @dataclass(frozen=True)
@@ -96,10 +169,11 @@ class Deadline:
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield results in order until the time is over."""
         began = time.monotonic()
-        for result in self.inner.map(function, items):
-            yield result
-            if time.monotonic() - began > self.seconds:
-                return
+        with closing(self.inner.map(function, items)) as results:
+            for result in results:
+                yield result
+                if time.monotonic() - began > self.seconds:
+                    return
 
 
 def _check_workers(executor: Any) -> None:

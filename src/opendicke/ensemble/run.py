@@ -7,20 +7,27 @@ linear in the means (jackknife).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from opendicke.ensemble.executors import closing
 from opendicke.ensemble.moments import Moments
 from opendicke.problem import Executor, Progress
 
-#: Trajectories in a block, the unit of work.
+#: Most trajectories in a block, the unit of work.
 BLOCK = 16
+#: No block is more than one part in so many of what is left: towards the end blocks shrink, and all workers finish at
+#: about the same time although trajectories differ in length.
+SHARES = 8
 #: Batches over which trajectories are dealt out. Part of the numbers' definition.
 BATCHES = 32
+#: Seconds between two looks at the standard errors for the progress meter; they cost about a millisecond each.
+LOOK_EVERY = 0.5
 
 
 class TrajectoryError(RuntimeError):
@@ -77,6 +84,21 @@ class Ensemble:
         for name, value in sample.sums.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
 
+    @property
+    def size(self) -> int:
+        """Trajectories taken in, failed ones included."""
+        return len(self.indices) + len(self.failures)
+
+    def spread(self) -> str:
+        """Standard errors of all means over the means (lengths of the vectors), in percent: a look while it runs."""
+        if len(self.indices) < 2:
+            return "?"
+        errors, means = 0.0, 0.0
+        for name in self.batches:
+            moments = self.moments(name)
+            errors, means = errors + float((moments.sem**2).sum()), means + float((moments.mean**2).sum())
+        return f"{100 * (errors / means) ** 0.5:.2g}%" if means > 0 else "?"
+
     def filled(self, name: str) -> list[Moments]:
         """The batches of one averaged quantity that hold any trajectory."""
         return [batch for batch in self.batches[name] if batch is not None]
@@ -111,14 +133,28 @@ class BlockRunner:
         return outcomes
 
 
-def blocks(trajectories: int) -> Iterator[range]:
-    """Indices 0 … trajectories − 1 in blocks.
+def blocks(trajectories: int, first: int = 0) -> Iterator[range]:
+    """Indices ``first`` … ``trajectories`` − 1 in blocks.
 
-    >>> [len(block) for block in blocks(40)]
-    [16, 16, 8]
+    >>> [len(block) for block in blocks(160)]
+    [16, 16, 16, 14, 12, 10, 9, 8, 7, 6, 5, 5, 4, 4, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
     """
-    for first in range(0, trajectories, BLOCK):
-        yield range(first, min(first + BLOCK, trajectories))
+    while first < trajectories:
+        size = max(1, min(BLOCK, (trajectories - first) // SHARES))
+        yield range(first, first + size)
+        first += size
+
+
+class StopRule(Protocol):
+    """Decides when an ensemble is large enough."""
+
+    def __call__(self, ensemble: Ensemble) -> bool:
+        """Whether no more trajectories are needed."""
+        ...
+
+    def note(self, ensemble: Ensemble) -> str:
+        """How far it is from the target, in a few characters."""
+        ...
 
 
 def run_ensemble(
@@ -126,7 +162,7 @@ def run_ensemble(
     trajectories: int,
     executor: Executor,
     progress: Progress,
-    enough: Callable[[Ensemble], bool] | None = None,
+    enough: StopRule | None = None,
 ) -> Ensemble:
     """Run trajectories 0 … ``trajectories`` − 1 and reduce them, in order.
 
@@ -142,13 +178,29 @@ def run_ensemble(
     """
     progress.start(trajectories, "trajectory", "trajectories")
     whole = Ensemble()
-    for outcomes in executor.map(BlockRunner(simulate), blocks(trajectories)):
-        for index, outcome in outcomes:
-            if isinstance(outcome, str):
-                whole.failures.append((index, outcome))
-            else:
-                whole.add(index, outcome)
-        progress.advance(len(outcomes), **{name: f"{value:g}" for name, value in whole.peaks.items()})
-        if enough is not None and (outcomes[-1][0] + 1) % BATCHES == 0 and enough(whole):
-            break
+    notes: dict[str, str] = {}
+    looked = time.monotonic()
+    with closing(executor.map(BlockRunner(simulate), blocks(trajectories))) as results:
+        for outcomes in results:
+            before = whole.size
+            stop = _take(whole, outcomes, enough)
+            if time.monotonic() - looked > LOOK_EVERY:
+                notes["error"] = enough.note(whole) if enough is not None else whole.spread()
+                looked = time.monotonic()
+            peaks = {name: f"{value:g}" for name, value in whole.peaks.items()}
+            progress.advance(whole.size - before, **peaks, **notes)
+            if stop:
+                break
     return whole
+
+
+def _take(whole: Ensemble, outcomes: list[Outcome], enough: StopRule | None) -> bool:
+    """Add outcomes up to the first batch that is enough; whether there was one."""
+    for index, outcome in outcomes:
+        if isinstance(outcome, str):
+            whole.failures.append((index, outcome))
+        else:
+            whole.add(index, outcome)
+        if enough is not None and (index + 1) % BATCHES == 0 and enough(whole):
+            return True
+    return False

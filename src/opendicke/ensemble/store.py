@@ -3,7 +3,8 @@
 A store is a folder with one folder per study, named by a hash of everything that determines the study's numbers. A
 study holds ``study.json`` and a file per chunk of consecutive trajectories: a zipped Zarr group, written beside its
 place and then moved there, so that a chunk is whole or absent. What a chunk holds does not depend on who wrote it; two
-processes may therefore work on one study, and one chunk done twice is the same chunk.
+processes may therefore work on one study, and one chunk done twice is the same chunk. No clock decides anything here:
+files are told apart by their names and checked by what they hold.
 """
 
 from __future__ import annotations
@@ -12,24 +13,29 @@ import hashlib
 import json
 import logging
 import os
+import time
 import uuid
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise, tee
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from opendicke.ensemble.executors import closing
 from opendicke.ensemble.padding import stack_padded
-from opendicke.ensemble.run import Outcome, Sample
+from opendicke.ensemble.run import Outcome, Sample, blocks
 from opendicke.problem import Executor
 
 #: Version of the layout on disk.
 FORMAT = 1
 #: Trajectories in a chunk (the last one of a study may hold fewer).
 CHUNK = 64
+#: Seconds after which a chunk that is not full yet is written all the same: no more than this is lost in a crash.
+CHECKPOINT = 30.0
 
 log = logging.getLogger("opendicke.store")
 
@@ -66,6 +72,7 @@ class Store:
         study = Study(self.root / key_of(description))
         if (study.path / "study.json").exists():
             study.check()
+            log.info("study %s: %d trajectories are stored", study.path, study.trajectories)
             return study
         try:
             study.path.mkdir(parents=True, exist_ok=True)
@@ -75,6 +82,7 @@ class Store:
             raise StoreError(
                 f"store {self.root}: cannot be written to ({problem}). Choose another folder."
             ) from problem
+        log.info("study %s is new", study.path)
         return study
 
     def studies(self) -> list[Study]:
@@ -158,19 +166,29 @@ class Study:
         return self.path / f"{chunk.start:08d}-{chunk.stop - 1:08d}.zarr.zip"
 
     def read(self, chunk: range) -> list[Outcome] | None:
-        """The chunk's outcomes; None, and a word in the log, if it is damaged."""
+        """The chunk's outcomes; None, and a word in the log, if it is damaged (or gone)."""
         file = self.file(chunk)
         try:
             outcomes = _read_chunk(file)
+        except FileNotFoundError:
+            return None
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as problem:
-            log.warning(
-                "damaged chunk %s (%s: %s): it is left out and run again", file, type(problem).__name__, problem
-            )
+            told = f"{type(problem).__name__}: {problem}"
+            log.warning("damaged chunk %s (%s): it is left out and run again", file, told)
             return None
         if [index for index, _ in outcomes] != list(chunk):
             log.warning("damaged chunk %s (other trajectories than its name says): it is run again", file)
             return None
         return outcomes
+
+    def beginning(self, first: int) -> list[Outcome]:
+        """The longest readable chunk that starts at trajectory ``first``; empty if there is none."""
+        lasts = (int(file.name.split(".")[0].split("-")[1]) for file in self.path.glob(f"{first:08d}-*.zarr.zip"))
+        for last in sorted(lasts, reverse=True):
+            outcomes = self.read(range(first, last + 1))
+            if outcomes is not None:
+                return outcomes
+        return []
 
     def write(self, outcomes: list[Outcome]) -> None:
         """Write a chunk, and then remove a shorter one with the same start.
@@ -188,48 +206,82 @@ class Study:
         except OSError as problem:
             hint = "What was stored before is intact: make room or access, and run the same again to go on."
             raise StoreError(f"chunk {file}: cannot be written ({problem}). {hint}") from problem
+        log.debug("chunk %s written", file)
 
 
 @dataclass(frozen=True)
 class Stored:
-    """An executor that reads from a study what it holds, and has the inner executor run and store the rest."""
+    """An executor that reads from a study what it holds, has the inner one run the rest, and stores that.
+
+    Everything is read and written here, where the results are asked for, and in order: workers need not see the folder.
+    """
 
     inner: Executor
     study: Study
 
     def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-        """Outcomes of the blocks ``items``, in order, chunk by chunk."""
-        return self.inner.map(ReadOrRun(function, self.study), _chunks(items))
+        """Outcomes of the blocks ``items``, in order."""
+        there = self.study.chunks()
+        ahead, here = tee(_within_chunks(items))
+        lacking = (rest for piece in ahead if (rest := _beyond(piece, there)))
+        chunk = _Chunk(self.study, -CHUNK)
+        with closing(self.inner.map(function, lacking)) as fresh:
+            try:
+                for piece in here:
+                    if piece.start >= chunk.first + CHUNK:
+                        chunk.save()
+                        chunk = self._open(piece.start, there, function)
+                    if _beyond(piece, there):
+                        chunk.add(next(fresh))
+                    yield chunk.outcomes[piece.start - chunk.first : piece.stop - chunk.first]
+            finally:
+                chunk.save()
+
+    def _open(self, first: int, there: dict[int, int], function: Callable[[Any], Any]) -> _Chunk:
+        """The chunk from ``first`` on, as stored; what turns out to be damaged is run here and now."""
+        count = there.get(first, 0)
+        chunk = _Chunk(self.study, first, self.study.beginning(first)[:count] if count else [])
+        for outcomes in self.inner.map(function, blocks(first + count, first + len(chunk.outcomes))):
+            chunk.add(outcomes)
+        return chunk
 
 
-@dataclass(frozen=True)
-class ReadOrRun:
-    """Reads a chunk, or runs what it lacks and writes it; an object, so that it can be sent to other processes."""
+@dataclass
+class _Chunk:
+    """A chunk that is being filled."""
 
-    run: Callable[[range], list[Outcome]]
     study: Study
+    first: int
+    outcomes: list[Outcome] = field(default_factory=list)
+    changed: bool = False
+    saved: float = field(default_factory=time.monotonic)
 
-    def __call__(self, chunk: range) -> list[Outcome]:
-        """The outcomes of ``chunk``."""
-        there = self.study.chunks().get(chunk.start, 0)
-        known = self.study.read(range(chunk.start, chunk.start + there)) if there else None
-        outcomes = known or []
-        if len(outcomes) < len(chunk):
-            outcomes = outcomes + self.run(range(chunk.start + len(outcomes), chunk.stop))
-            self.study.write(outcomes)
-        return outcomes[: len(chunk)]
+    def add(self, outcomes: list[Outcome]) -> None:
+        """Take more trajectories in, and write them if the chunk is full or it has been a while."""
+        self.outcomes += outcomes
+        self.changed = True
+        if len(self.outcomes) == CHUNK or time.monotonic() - self.saved > CHECKPOINT:
+            self.save()
+
+    def save(self) -> None:
+        """Write what is not written yet."""
+        if self.changed:
+            self.changed = False  # even if it fails: it is not tried twice
+            self.study.write(self.outcomes)
+            self.saved = time.monotonic()
 
 
-def _chunks(blocks: Iterable[range]) -> Iterator[range]:
-    """Consecutive blocks joined to chunks."""
-    start, stop = 0, 0
-    for block in blocks:
-        stop = block.stop
-        while stop - start >= CHUNK:
-            yield range(start, start + CHUNK)
-            start += CHUNK
-    if stop > start:
-        yield range(start, stop)
+def _within_chunks(items: Iterable[range]) -> Iterator[range]:
+    """The blocks, cut where chunks begin."""
+    for item in items:
+        edges = [item.start, *range(item.start - item.start % CHUNK + CHUNK, item.stop, CHUNK), item.stop]
+        yield from (range(start, stop) for start, stop in pairwise(edges))
+
+
+def _beyond(piece: range, there: dict[int, int]) -> range:
+    """The part of a piece of a chunk that is not stored."""
+    first = piece.start - piece.start % CHUNK
+    return range(max(piece.start, first + there.get(first, 0)), piece.stop)
 
 
 def _write(file: Path, write: Callable[[Path], Any]) -> None:

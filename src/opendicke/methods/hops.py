@@ -13,6 +13,7 @@ from opendicke.engine.trajectory import TrajectoryFailure
 from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
 from opendicke.ensemble.streams import stream
 from opendicke.methods.nuhops import noise_steps
+from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.methods.sampled import averages
 from opendicke.model import DickeModel
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
@@ -54,6 +55,9 @@ class HOPS:
         max_top_level: largest norm that the highest level may reach, relative to :math:`\|\psi\|`. The error of
             <S> goes with its square: at 0.01 it is below 1e-5 (measured for N = 4 and 10).
         max_memory: memory that one trajectory may take, in GiB.
+        point: non-negative integer; streams of different points of a parameter study are independent.
+        precision: a target standard error (:class:`opendicke.Precision`); the run stops when it is met, and
+            ``trajectories`` is then the most that are run.
 
     Raises:
         ValueError, TypeError: for an option out of range; for a ``depth`` that a trajectory exceeds, naming one to
@@ -80,10 +84,14 @@ class HOPS:
     step: float | None = None
     max_top_level: float = 1e-2
     max_memory: float = 1.0
+    point: int = 0
+    precision: Precision | None = None
 
     def __post_init__(self) -> None:
         checks.integer("trajectories", self.trajectories, minimum=1)
         checks.integer("seed", self.seed, minimum=0)
+        checks.integer("point", self.point, minimum=0)
+        check_precision(self.precision)
         checks.integer("depth", self.depth, minimum=2, hint="<a†a†aa> is read from level 2.")
         if self.step is not None:
             checks.real("step", self.step, above=0.0)
@@ -113,7 +121,9 @@ class HOPS:
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Run the ensemble and average it (called by :func:`opendicke.solve`)."""
         simulate = HOPSSimulator(problem, self)
-        solution = averages(run_ensemble(simulate, self.trajectories, executor, progress), names)
+        enough = stop_rule(self.precision, problem.times)
+        ensemble = run_ensemble(simulate, self.trajectories, executor, progress, enough)
+        solution = averages(ensemble, names, enough)
         solution.attrs["noise_step"] = simulate.step
         return solution
 
@@ -135,7 +145,7 @@ class HOPSSimulator:
 
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""
-        path = self._noise.sample(stream(self.options.seed, index))
+        path = self._noise.sample(stream(self.options.seed, index, self.options.point))
         which = f"trajectory {index} of seed {self.options.seed}"
         try:
             channels, top = self._basis.run(

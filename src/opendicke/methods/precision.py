@@ -65,12 +65,23 @@ class Precision:
         """Whether the ensemble, as it is now, meets the target."""
         if len(ensemble.indices) < self.minimum:
             return False
+        error, allowed = self._errors(ensemble, rows)
+        return bool((error <= allowed).all())
+
+    def worst(self, ensemble: Ensemble, rows: NDArray[np.int64]) -> float:
+        """The largest standard error over its target: 1 when the target is just met."""
+        error, allowed = self._errors(ensemble, rows)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(np.max(error / allowed))
+
+    def _errors(self, ensemble: Ensemble, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Standard errors and their targets."""
         moments = ensemble.moments("channels")
         error = np.abs(from_channels((self.variable,), moments.sem[rows], errors=True)[self.variable])
         if self.absolute is not None:
-            return bool((error <= self.absolute).all())
+            return error, np.full_like(error, self.absolute)
         size = np.abs(from_channels((self.variable,), moments.mean[rows])[self.variable])
-        return bool((error <= float(self.relative or 0) * size).all())
+        return error, float(self.relative or 0) * size
 
 
 @dataclass(frozen=True)
@@ -83,3 +94,20 @@ class Enough:
     def __call__(self, ensemble: Ensemble) -> bool:
         """Whether no more trajectories are needed."""
         return self.precision.reached(ensemble, self.rows)
+
+    def note(self, ensemble: Ensemble) -> str:
+        """The largest standard error in units of its target."""
+        if len(ensemble.indices) < 2:
+            return "?"
+        return f"{self.precision.worst(ensemble, self.rows):.2f} of target"
+
+
+def stop_rule(precision: Precision | None, times: NDArray[np.float64]) -> Enough | None:
+    """The stop rule of a run with these times; None where there is no target."""
+    return None if precision is None else Enough(precision, precision.rows(times))
+
+
+def check_precision(precision: object) -> None:
+    """Refuse what is neither a target nor None."""
+    if precision is not None and not isinstance(precision, Precision):
+        raise checks.refuse("precision", "a Precision('Sz', relative=0.01) or None", precision, error=TypeError)

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 
 from opendicke.ensemble.padding import stack_padded
-from opendicke.ensemble.run import Ensemble, TrajectoryError
+from opendicke.ensemble.run import Ensemble, StopRule, TrajectoryError
 from opendicke.observables.catalogue import CHANNELS, from_channels
 from opendicke.problem import Solution
 
@@ -17,8 +17,13 @@ class FailedTrajectoryWarning(RuntimeWarning):
     """Some trajectories failed; the averages are over the others."""
 
 
-def averages(ensemble: Ensemble, names: tuple[str, ...]) -> Solution:
+def averages(ensemble: Ensemble, names: tuple[str, ...], enough: StopRule | None = None) -> Solution:
     """Means and standard errors of ``names`` from the ensemble's averaged ``channels``, with what failed.
+
+    Args:
+        ensemble: what was run.
+        names: of variables.
+        enough: the stop rule, if there was one; the solution then says whether it is met.
 
     Raises:
         TrajectoryError: if no trajectory came through.
@@ -37,6 +42,8 @@ def averages(ensemble: Ensemble, names: tuple[str, ...]) -> Solution:
     attrs = {"trajectories": moments.count, "failed_trajectories": json.dumps(failures)}
     sem = from_channels(names, moments.sem, errors=True)
     solution = Solution(from_channels(names, moments.mean), sem, attrs=attrs | ensemble.peaks | ensemble.sums)
+    if enough is not None:
+        solution.attrs["precision_reached"] = int(enough(ensemble))
     _add_batches(ensemble, solution)
     return solution
 

@@ -14,6 +14,7 @@ from opendicke.engine.wigner import VacuumNoise, WignerFlow
 from opendicke.ensemble.run import Sample, run_ensemble
 from opendicke.ensemble.streams import stream
 from opendicke.methods.nuhops import noise_steps
+from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.methods.sampled import averages, kept_trajectories
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import CHANNELS
@@ -69,6 +70,9 @@ class TruncatedWigner:
         step: longest step, in units of time, at most one over the fastest rate (the model's rates, and the spin's
             precession in the field); None for 0.16 of that.
         keep_trajectories: also return S and α of every trajectory, with dimension ``trajectory``.
+        point: non-negative integer; streams of different points of a parameter study are independent.
+        precision: a target standard error (:class:`opendicke.Precision`); the run stops when it is met, and
+            ``trajectories`` is then the most that are run.
 
     Raises:
         ValueError, TypeError: for an option out of range; the message names it.
@@ -91,10 +95,14 @@ class TruncatedWigner:
     sampling: Literal["gaussian", "exact"] = "gaussian"
     step: float | None = None
     keep_trajectories: bool = False
+    point: int = 0
+    precision: Precision | None = None
 
     def __post_init__(self) -> None:
         checks.integer("trajectories", self.trajectories, minimum=1)
         checks.integer("seed", self.seed, minimum=0)
+        checks.integer("point", self.point, minimum=0)
+        check_precision(self.precision)
         if self.sampling not in ("gaussian", "exact"):
             raise checks.refuse("sampling", "'gaussian' or 'exact'", self.sampling)
         if self.step is not None:
@@ -112,8 +120,9 @@ class TruncatedWigner:
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Run the ensemble and average it (called by :func:`opendicke.solve`)."""
         simulate = WignerSimulator(problem, self)
-        ensemble = run_ensemble(simulate, self.trajectories, executor, progress)
-        solution = averages(ensemble, names)
+        enough = stop_rule(self.precision, problem.times)
+        ensemble = run_ensemble(simulate, self.trajectories, executor, progress, enough)
+        solution = averages(ensemble, names, enough)
         solution.attrs["noise_step"] = simulate.step
         if self.keep_trajectories:
             which = {f"S{axis}_trajectory": f"S_{axis} at one trajectory's point of phase space" for axis in "xyz"}
@@ -138,7 +147,7 @@ class WignerSimulator:
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""
         state, options = self.problem.state, self.options
-        rng = stream(options.seed, index)
+        rng = stream(options.seed, index, options.point)
         start = draw_spin(state, self.problem.model.n_atoms, options.sampling, rng)
         path = self._noise.sample(rng)
         spin, alpha = self._flow.run(start, state.alpha, path, self._hits, self.problem.times.size)
