@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -70,3 +71,27 @@ def test_bad_targets() -> None:
         run(od.Precision("Sx", absolute=1.0, times=(0.3,)))
     with pytest.raises(TypeError, match="precision: expected a Precision"):
         od.NuHOPS(trajectories=2, precision=0.1)  # type: ignore[arg-type]
+
+
+def test_a_store_and_the_size_of_blocks_do_not_move_the_stop(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    precision = od.Precision("Sz", absolute=0.5, minimum=32)
+    expected = run(precision)
+    assert expected.attrs["trajectories"] % 64 == 32  # in the middle of a stored chunk
+    for size in (1, 7, 64):
+        monkeypatch.setattr("opendicke.ensemble.run.BLOCK", size)
+        method = od.NuHOPS(trajectories=5000, seed=3, precision=precision)
+        for _ in range(2):
+            result = od.solve(MODEL, STATE, TIMES, method, store=tmp_path / str(size))
+            xr.testing.assert_identical(result.drop_attrs(), expected.drop_attrs())
+            assert result.attrs["trajectories"] == expected.attrs["trajectories"]
+
+
+@pytest.mark.parametrize("method", [od.HOPS(3000, seed=2, depth=60), od.TruncatedWigner(3000, seed=2)])
+def test_every_sampled_method_stops(method: Any) -> None:
+    target = dataclasses.replace(method, precision=od.Precision("Sz", absolute=0.15, times=(2.0,)))
+    result = od.solve(MODEL, STATE, TIMES, target)
+    done = result.attrs["trajectories"]
+    assert result.attrs["precision_reached"] == 1
+    assert 64 < done < 3000
+    assert result.Sz_sem[-1] <= 0.15
+    assert od.solve(MODEL, STATE, TIMES, dataclasses.replace(method, trajectories=done - 32)).Sz_sem[-1] > 0.15

@@ -58,15 +58,15 @@ class Threads:
     @contextmanager
     def opened(self) -> Iterator[Executor]:
         """The threads, kept for several ensembles."""
-        workers = self.workers or available_cores()
-        with _released(ThreadPoolExecutor(workers, thread_name_prefix="opendicke")) as pool:
+        workers, left = self.workers or available_cores(), threading.Event()
+        with _released(ThreadPoolExecutor(workers, "opendicke", _settle, (left,)), left) as pool:
             yield _Started(pool, workers)
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield ``function(item)`` in order, with a bounded number of items in flight.
 
         An interrupt (or an exception in the caller) cancels what has not started; what has is not waited for, and ends
-        by itself.
+        by itself (see :func:`abandoned`).
         """
         with self.opened() as started:
             yield from started.map(function, items)
@@ -88,9 +88,9 @@ class Processes:
     @contextmanager
     def opened(self) -> Iterator[Executor]:
         """The processes, kept for several ensembles."""
-        workers = self.workers or available_cores()
-        context = multiprocessing.get_context("spawn")
-        with _released(ProcessPoolExecutor(workers, mp_context=context, initializer=_settle)) as pool:
+        workers, context = self.workers or available_cores(), multiprocessing.get_context("spawn")
+        left = context.Event()
+        with _released(ProcessPoolExecutor(workers, context, _settle_process, (left,)), left) as pool:
             yield _Started(pool, workers)
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -99,8 +99,24 @@ class Processes:
             yield from started.map(function, items)
 
 
-def _settle() -> None:
+#: What the worker that runs in this thread was told when it started.
+_told = threading.local()
+
+
+def abandoned() -> bool:
+    """Whether this code runs in a worker whose results nobody waits for any more: it should end soon."""
+    left = getattr(_told, "left", None)
+    return left is not None and bool(left.is_set())
+
+
+def _settle(left: Any) -> None:
+    """In a new worker: where to look whether it is still wanted."""
+    _told.left = left
+
+
+def _settle_process(left: Any) -> None:
     """In a new process: interrupts are its parent's business, and without the parent it ends."""
+    _settle(left)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -113,11 +129,12 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def _released(pool: Pool) -> Iterator[Pool]:
+def _released(pool: Pool, left: Any) -> Iterator[Pool]:
     """Leave a pool without waiting for what it still runs: nobody wants those results any more."""
     try:
         yield pool
     finally:
+        left.set()
         pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke.ensemble.executors import closing
+from opendicke.ensemble.executors import abandoned, closing
 from opendicke.ensemble.moments import Moments
 from opendicke.problem import Executor, Progress
 
@@ -32,6 +32,10 @@ LOOK_EVERY = 0.5
 
 class TrajectoryError(RuntimeError):
     """One trajectory could not be finished; the message says which, where and why."""
+
+
+class Abandoned(RuntimeError):
+    """Work was given up because its caller has ended; the caller never sees this."""
 
 
 @dataclass
@@ -126,6 +130,8 @@ class BlockRunner:
         """The block's outcomes; a trajectory that fails is noted and the others go on."""
         outcomes: list[Outcome] = []
         for index in block:
+            if abandoned():
+                raise Abandoned(f"nobody waits for trajectory {index} any more")
             try:
                 outcomes.append((index, self.simulate(index)))
             except TrajectoryError as failure:
