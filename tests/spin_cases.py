@@ -28,6 +28,10 @@ class Case:
     def time(self) -> float:
         return float(self.exact.state_time[-1])
 
+    @property
+    def n_atoms(self) -> int:
+        return int(json.loads(self.exact.attrs["model"])["n_atoms"])
+
 
 @cache
 def random_case(seed: int) -> Case:
@@ -46,8 +50,7 @@ def random_case(seed: int) -> Case:
     exact = od.Lindblad(keep_states=(time,), rtol=1e-7, atol=1e-9, max_top_population=1e-6)
     sampled = od.NuHOPS(trajectories=TRAJECTORIES, seed=seed, keep_states=(time,))
     answers = [
-        od.solve(model, state, [time], method, ("Sz",), executor=od.Serial(), progress=False)
-        for method in (exact, sampled)
+        od.solve(model, state, [time], method, executor=od.Serial(), progress=False) for method in (exact, sampled)
     ]
     return Case(*answers)
 

@@ -26,7 +26,7 @@ DEFINITIONS = {
 
 
 def fisher_information(
-    dataset: xr.Dataset, times: Sequence[float] | None = None, *, parity: bool = False, batches: int = 16
+    dataset: xr.Dataset, times: Sequence[float] | None = None, *, parity: bool = False, batches: int = 8
 ) -> xr.Dataset:
     r"""Quantum Fisher information of the spin's state for rotations :math:`e^{-i\alpha\,\mathbf n\cdot\mathbf S}`.
 
@@ -38,13 +38,15 @@ def fisher_information(
     F > N proves entanglement, and N² is the largest value possible.
 
     From trajectories the plain estimate is too large on average, because F is convex in ρ; the bias of order
-    1/trajectories is removed.
+    1/trajectories is removed. Its largest eigenvalue has a kink where two axes are equally good, as in a state that is
+    symmetric about an axis; so the error is the larger one of the jackknife's and of the scatter among groups.
 
     Args:
         dataset: an answer of :func:`opendicke.solve` with ``keep_states``.
         times: some of its ``state_time``, in units of one over the rates; None for all.
         parity: symmetrise first, see :func:`opendicke.analysis.spin_states.spin_state`.
-        batches: groups of trajectories for bias and error bars, >= 2.
+        batches: groups of trajectories for bias and error bars, >= 2; 95 % intervals follow from Student's t with one
+            degree of freedom less.
 
     Returns:
         Dataset over state_time with ``qfi`` (component, component_), ``qfi_max``, its ``axis`` (component) and, if
@@ -71,7 +73,7 @@ def fisher_information(
         if not state.sampled:
             found = estimate(np.ones(len(state.weights), dtype=bool))
             return {"qfi": found[:9].reshape(3, 3), "qfi_max": found[9], "axis": _axis(found)}
-        uncorrected, corrected, sem = jackknife(len(state.weights), batches, estimate)
+        uncorrected, corrected, sem = jackknife(len(state.weights), batches, estimate, cautious=True)
         answer: dict[str, Any] = {"axis": _axis(corrected)}
         for ending, values in (("", corrected), ("_sem", sem), ("_uncorrected", uncorrected)):
             answer |= {f"qfi{ending}": values[:9].reshape(3, 3), f"qfi_max{ending}": values[9]}
