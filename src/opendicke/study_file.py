@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from opendicke import checks
 from opendicke.methods.cumulants import Cumulants
 from opendicke.methods.hops import HOPS
 from opendicke.methods.lindblad import Lindblad
@@ -20,6 +21,7 @@ from opendicke.methods.nuhops import NuHOPS
 from opendicke.methods.precision import Precision
 from opendicke.methods.truncated_wigner import TruncatedWigner
 from opendicke.model import DickeModel
+from opendicke.observables.catalogue import select
 from opendicke.states import SpinCoherent
 
 METHODS: dict[str, Any] = {
@@ -79,10 +81,27 @@ class StudyFile:
     times: NDArray[np.float64]
     method: Any
     result: Path
-    store: Path | None = None
-    observables: tuple[str, ...] | None = None
-    grid: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-    common_random_numbers: bool = False
+    store: Path | None
+    observables: tuple[str, ...] | None
+    grid: dict[str, NDArray[Any]]
+    common_random_numbers: bool
+    reader: _Reader
+
+    def with_trajectories(self, trajectories: int | None) -> StudyFile:
+        """The same with another number of trajectories; None for its own.
+
+        Raises:
+            StudyFileError: if its method runs none.
+        """
+        if trajectories is None:
+            return self
+        if not hasattr(self.method, "trajectories"):
+            raise self.reader.error("method", "name", f"{type(self.method).__name__} runs no trajectories")
+        return dataclasses.replace(self, method=dataclasses.replace(self.method, trajectories=trajectories))
+
+    def blame(self, problem: Exception) -> StudyFileError:
+        """An argument's refusal by the library, with the line where the argument stands."""
+        return self.reader.refused("", problem)
 
 
 def load(path: Path) -> StudyFile:
@@ -93,10 +112,12 @@ def load(path: Path) -> StudyFile:
             or a value that the model, state or method refuses.
     """
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         content = tomllib.loads(text)
     except OSError as problem:
         raise StudyFileError(f"{path}: cannot be read ({problem}). `opendicke init` writes an example.") from problem
+    except UnicodeDecodeError as problem:
+        raise StudyFileError(f"{path}: not UTF-8 text ({problem})") from problem
     except tomllib.TOMLDecodeError as problem:
         raise StudyFileError(f"{path}: not TOML: {problem}") from problem
     return _Reader(path, text, content).study()
@@ -111,40 +132,85 @@ class _Reader:
     def study(self) -> StudyFile:
         """The study, section by section."""
         self._only("", self.content, {"model", "state", "times", "method", "output", "sweep"})
-        output = self._section("output", required=False)
-        self._only("output", output, {"store", "result", "observables"})
-        sweep = dict(self._section("sweep", required=False))
-        common = sweep.pop("common_random_numbers", False)
-        here = self.path.parent
-        return StudyFile(
-            model=self._build("model", DickeModel, self._section("model")),
-            state=self._state(),
-            times=self._axis("times", self._section("times")),
-            method=self._method(),
-            result=here / str(output.get("result", self.path.with_suffix(".nc").name)),
-            store=here / str(output["store"]) if "store" in output else None,
-            observables=tuple(output["observables"]) if "observables" in output else None,
-            grid={name: self._axis(f"sweep.{name}", values) for name, values in sweep.items()},
-            common_random_numbers=bool(common),
-        )
+        model, state, times = self._build("model", DickeModel, self._section("model")), self._state(), self._times()
+        method = self._method(times)
+        result, store, observables = self._output(method)
+        grid, common = self._sweep(model)
+        return StudyFile(model, state, times, method, result, store, observables, grid, common, self)
 
     def _state(self) -> SpinCoherent:
         values = dict(self._section("state"))
         if isinstance(values.get("alpha"), list):
-            values["alpha"] = complex(*values["alpha"])
+            try:
+                values["alpha"] = complex(*values["alpha"])
+            except (TypeError, ValueError) as problem:
+                expected = f"expected [real part, imaginary part], got {values['alpha']!r}"
+                raise self.error("state", "alpha", expected) from problem
         state: SpinCoherent = self._build("state", SpinCoherent, values)
         return state
 
-    def _method(self) -> Any:
+    def _times(self) -> NDArray[np.float64]:
+        times = self._axis("times", "", self._section("times"))
+        try:
+            return checks.time_grid(times)
+        except (TypeError, ValueError) as problem:
+            raise self.refused("times", problem) from problem
+
+    def _method(self, times: NDArray[np.float64]) -> Any:
         values = dict(self._section("method"))
         name = values.pop("name", None)
         if name not in METHODS:
-            raise self._error("method", "name", f"expected one of {', '.join(METHODS)}, got {name!r}")
+            raise self.error("method", "name", f"expected one of {', '.join(METHODS)}, got {name!r}")
         if isinstance(values.get("precision"), dict):
             target = dict(values["precision"])
-            target |= {"times": tuple(target["times"])} if "times" in target else {}
+            target |= {"times": tuple(target["times"])} if isinstance(target.get("times"), list) else {}
             values["precision"] = self._build("method", Precision, target, key="precision")
+            try:
+                values["precision"].rows(times)
+            except ValueError as problem:
+                raise self.error("method", "precision", str(problem)) from problem
         return self._build("method", METHODS[name], values)
+
+    def _output(self, method: Any) -> tuple[Path, Path | None, tuple[str, ...] | None]:
+        """Where the result goes, where trajectories are kept, and which variables are wanted."""
+        output = self._section("output", required=False)
+        self._only("output", output, {"store", "result", "observables"})
+        for key in ("store", "result"):
+            if not isinstance(output.get(key, ""), str):
+                raise self.error("output", key, f"expected a path, got {output[key]!r}")
+        here = self.path.parent
+        result = here / output.get("result", self.path.with_suffix(".nc").name)
+        if result.suffix != ".nc":
+            raise self.error("output", "result", f"expected a name that ends in .nc, got {output['result']!r}")
+        if "store" in output and not hasattr(method, "trajectories"):
+            raise self.error("output", "store", f"{type(method).__name__} runs no trajectories. Remove this key.")
+        names = output.get("observables")
+        if names is not None:
+            if not isinstance(names, list):
+                raise self.error("output", "observables", f"expected a list of names, got {names!r}")
+            try:
+                names = select(tuple(names))
+            except (TypeError, ValueError) as problem:
+                raise self.refused("output", problem) from problem
+        return result, here / output["store"] if "store" in output else None, names
+
+    def _sweep(self, model: DickeModel) -> tuple[dict[str, NDArray[Any]], bool]:
+        """The grid, every value of which the model takes, and whether all points share their noise."""
+        values = dict(self._section("sweep", required=False))
+        common = values.pop("common_random_numbers", False)
+        if not isinstance(common, bool):
+            raise self.error("sweep", "common_random_numbers", f"expected true or false, got {common!r}")
+        self._only("sweep", values, {item.name for item in dataclasses.fields(DickeModel)})
+        grid = {name: self._axis("sweep", name, asked) for name, asked in values.items()}
+        for name, axis in grid.items():
+            try:
+                for value in axis.tolist():
+                    model.replace(**{name: value})
+            except (TypeError, ValueError) as problem:
+                raise self.error("sweep", name, str(problem)) from problem
+            if np.unique(axis).size != axis.size or not axis.size:
+                raise self.error("sweep", name, f"expected different values, got {axis.tolist()}")
+        return grid, common
 
     def _build(self, section: str, kind: Any, values: dict[str, Any], key: str = "") -> Any:
         """``kind(**values)``, with its complaints turned into ours."""
@@ -156,28 +222,31 @@ class _Reader:
             if item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
         }
         for missing in sorted(needed - set(values)):
-            raise self._error(section, key, f"the key {missing!r} is missing")
+            raise self.error(section, key, f"the key {missing!r} is missing")
         try:
             return kind(**values)
         except (TypeError, ValueError) as problem:
-            blamed = str(problem).split(":")[0].split("[")[0]
-            raise self._error(section, key or blamed, str(problem)) from problem
+            if key:
+                raise self.error(section, key, str(problem)) from problem
+            raise self.refused(section, problem) from problem
 
-    def _axis(self, place: str, values: Any) -> NDArray[np.float64]:
-        """A list of numbers, or evenly spaced ones."""
-        section, _, key = place.partition(".")
+    def _axis(self, section: str, key: str, values: Any) -> NDArray[Any]:
+        """A list of numbers, or evenly spaced ones; whole numbers stay whole."""
         if isinstance(values, list):
             values = {"values": values}
         if not isinstance(values, dict):
-            raise self._error(section, key, f"expected a list, or start, stop and points, got {values!r}")
-        try:
-            if set(values) == {"values"}:
-                return np.array(values["values"], dtype=np.float64)
-            if set(values) == {"start", "stop", "points"}:
-                return np.linspace(float(values["start"]), float(values["stop"]), int(values["points"]))
-        except (TypeError, ValueError) as problem:
-            raise self._error(section, key, f"expected numbers, got {values!r}") from problem
-        raise self._error(section, key, f"expected values, or start, stop and points, got {', '.join(values)}")
+            raise self.error(section, key, f"expected a list, or start, stop and points, got {values!r}")
+        if set(values) not in ({"values"}, {"start", "stop", "points"}):
+            raise self.error(section, key, f"expected values, or start, stop and points, got {', '.join(values)}")
+        numbers = values["values"] if "values" in values else list(values.values())
+        if not isinstance(numbers, list) or any(type(number) not in (int, float) for number in numbers):
+            raise self.error(section, key, f"expected numbers, got {numbers!r}")
+        if "values" in values:
+            return np.array(numbers)
+        if type(values["points"]) is not int or values["points"] < 1:
+            raise self.error(section, key, f"points: expected an integer >= 1, got {values['points']!r}")
+        axis = np.linspace(values["start"], values["stop"], values["points"])
+        return axis.astype(np.int64) if key == "n_atoms" and (axis == np.round(axis)).all() else axis
 
     def _section(self, name: str, *, required: bool = True) -> dict[str, Any]:
         if name not in self.content:
@@ -186,29 +255,57 @@ class _Reader:
             return {}
         section = self.content[name]
         if not isinstance(section, dict):
-            raise self._error("", name, f"expected a section [{name}], got {section!r}")
+            raise self.error("", name, f"expected a section [{name}], got {section!r}")
         return section
 
     def _only(self, section: str, values: dict[str, Any], known: set[str]) -> None:
         for key in values:
             if key not in known:
-                raise self._error(section, key, f"unknown; known here: {', '.join(sorted(known))}")
+                raise self.error(section, key, f"unknown; known here: {', '.join(sorted(known))}")
 
-    def _error(self, section: str, key: str, text: str) -> StudyFileError:
-        line = self._line(section, key)
+    def refused(self, section: str, problem: Exception) -> StudyFileError:
+        """A refusal that begins with the name of an argument, with the line of the key of that name."""
+        named = re.match(r"(\w+)[^:]*: ", str(problem))
+        key = named[1] if named else ""
+        if not section:
+            section = next((name for name, values in self.content.items() if name != "sweep" and key in values), "")
+        key = key if key in self.content.get(section, {}) else ""
+        return self.error(section, key, str(problem).removeprefix(f"{key}: "))
+
+    def error(self, section: str, key: str, text: str) -> StudyFileError:
+        """A complaint about a key of a section."""
         place = ".".join(part for part in (section, key) if part)
-        return StudyFileError(f"{self.path}, line {line}, {place}: {text}")
+        where = f"{self.path}, line {self._line(section, key)}, {place}" if place else str(self.path)
+        return StudyFileError(f"{where}: {text}")
 
     def _line(self, section: str, key: str) -> int:
-        """The line of a key in a section; of the section, if the key is not there."""
-        current, found = "", 1
-        for number, line in enumerate(self.text.splitlines(), start=1):
-            header = re.match(r"\s*\[+\s*([\w.]+)\s*\]", line)
-            if header:
-                current = header[1]
-                found = number if section and current.split(".")[0] == section else found
-                if not section and current == key:
-                    return number
-            elif key and current == section and re.match(rf"\s*{re.escape(key)}\s*[=.]", line):
-                return number
-        return found
+        """The line of a key in a section (or in a table inside it); of the section, if the key is not there."""
+        lines = key_lines(self.text)
+        place = f"{section}.{key}".strip(".")
+        inside = [line for name, line in lines.items() if f".{name}".endswith(f".{key}") and name.startswith(section)]
+        return lines.get(place) or next(iter(inside), None) or lines.get(section, 1)
+
+
+def key_lines(text: str) -> dict[str, int]:
+    """The line on which each section and key of a TOML text first stands, by its dotted name.
+
+    >>> key_lines("[method]\\nname = 'NuHOPS'\\nprecision = { variable = 'Sz' }")
+    {'method': 1, 'method.name': 2, 'method.precision': 3, 'method.precision.variable': 3}
+    """
+    found: dict[str, int] = {}
+    section = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[+\s*([\w.]+)\s*\]", line)
+        assigned = re.match(r"""\s*([\w."']+)\s*=""", line)
+        if header:
+            section = header[1]
+        elif not assigned:
+            continue
+        own = re.sub("[\"']", "", assigned[1]) if assigned else ""
+        place = f"{section}.{own}".strip(".")
+        parts = place.split(".")
+        for depth in range(1, len(parts) + 1):
+            found.setdefault(".".join(parts[:depth]), number)
+        for inner in re.findall(r"[{,]\s*(\w+)\s*=", line if assigned else ""):
+            found.setdefault(f"{place}.{inner}", number)
+    return found
