@@ -1,5 +1,7 @@
 """Open Dicke models, from one atom to a million, with error bars on everything."""
 
+import logging
+
 from opendicke.comparison import compare
 from opendicke.ensemble.dask_executor import Dask
 from opendicke.ensemble.executors import Processes, Serial, Threads
@@ -47,3 +49,5 @@ __all__ = [
     "solve",
     "sweep",
 ]
+
+logging.getLogger("opendicke").addHandler(logging.NullHandler())

@@ -2,34 +2,88 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import signal
+import threading
 import time
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from opendicke.commands import COMMANDS, short_errors, usable
+from opendicke import commands, store_commands
+from opendicke.commands import short_errors, usable
+from opendicke.progress import LogBesideBar
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-class _ShortErrors(click.Group):
-    """A group whose commands end in one line when something outside of the program went wrong."""
+#: Signals that end the program in good order: Ctrl-C, and what batch systems send before they kill.
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+class _Stopped(KeyboardInterrupt):
+    """A signal asked the program to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.signal = number
+
+
+def _stop_soon(number: int, frame: FrameType | None) -> None:
+    """On the first signal: let what is finished be written, and end."""
+    for kind in STOPPING:
+        signal.signal(kind, _stop_now)
+    os.write(2, b"\nStopping after what is being written; once more ends at once.\n")
+    raise _Stopped(number)
+
+
+def _stop_now(number: int, frame: FrameType | None) -> None:
+    """On the second one: a chunk is on disk or not, so there is nothing to lose but what is in memory."""
+    os._exit(128 + number)
+
+
+class _Group(click.Group):
+    """Commands end in one line when something outside of the program went wrong, and on a signal in good order."""
 
     def invoke(self, context: click.Context) -> object:
         """Run the command."""
-        with short_errors([]):
-            return super().invoke(context)
+        before = {}
+        if threading.current_thread() is threading.main_thread():
+            before = {kind: signal.signal(kind, _stop_soon) for kind in STOPPING}
+        try:
+            with short_errors([]):
+                return super().invoke(context)
+        finally:
+            for kind, handler in before.items():
+                if signal.getsignal(kind) is _stop_soon:  # after a signal, the next one is to end the process
+                    signal.signal(kind, handler)
 
 
-@click.group(cls=_ShortErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="opendicke")
-def main() -> None:
+@click.option("-v", "--verbose", count=True, help="Log to standard error what is read and run; -vv: every chunk.")
+def main(verbose: int) -> None:
     """Open Dicke models, numerically exact from one atom to a million.
 
-    Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted (what is finished is kept).
+    Exit codes: 0 done, 1 failed (or a checked statement does not hold), 2 bad input, 130 interrupted by Ctrl-C, 143
+    ended by SIGTERM (what is finished is kept in both).
     """
+    levels = (logging.WARNING, logging.INFO, logging.DEBUG)
+    log = logging.getLogger("opendicke")
+    log.setLevel(levels[min(verbose, 2)])
+    if not any(isinstance(handler, LogBesideBar) for handler in log.handlers):
+        log.addHandler(LogBesideBar())
+    warnings.showwarning = _tell_warning
+
+
+def _tell_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning as a user wants it: without the line of the program that gave it."""
+    logging.getLogger("opendicke").warning("Warning: %s", message)
 
 
 @main.command()
@@ -89,5 +143,5 @@ def _demo(
     return all(statement.holds for statement in statements)
 
 
-for command in COMMANDS:
+for command in (*commands.COMMANDS, *store_commands.COMMANDS):
     main.add_command(command)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import signal
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,11 +20,20 @@ if TYPE_CHECKING:
     from opendicke.study_file import StudyFile
 
 STUDY = click.argument("study", type=click.Path(dir_okay=False, path_type=Path))
-STORE = click.argument("store", type=click.Path(file_okay=False, path_type=Path))
 THREADS = click.option("--threads", type=click.IntRange(min=1), help="Number of threads.  [default: all cores]")
 DASK = click.option("--dask", metavar="ADDRESS", help="Scheduler of a Dask cluster; 'local' starts one here.")
 QUIET = click.option("--quiet", is_flag=True, help="No progress bar, and only what went wrong.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+
+TRAJECTORIES = click.option(
+    "--trajectories", type=click.IntRange(min=1), help="In place of the study file's number; what is stored counts."
+)
+TIMEOUT = click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds after which what is done is averaged."
+)
+
+log = logging.getLogger("opendicke.commands")
 
 
 def executor_for(threads: int | None, dask: str | None) -> Any:
@@ -46,18 +57,21 @@ def usable(folder: Path) -> None:
 
 
 @contextmanager
-def short_errors(finished: list[Path]) -> Iterator[None]:
+def short_errors(finished: list[Path], store: Path | None = None) -> Iterator[None]:
     """Failures that are no mistake of the program end in one line instead of a traceback."""
     from opendicke.ensemble.run import TrajectoryError
     from opendicke.ensemble.store import StoreError
 
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         kept = f"Finished and kept: {', '.join(map(str, finished))}." if finished else "Nothing was finished."
+        if store is not None:
+            kept = f"Finished trajectories are kept in {store}: the same command goes on from there."
         click.echo(f"\nInterrupted. {kept}", err=True)
-        raise click.exceptions.Exit(130) from None
+        raise click.exceptions.Exit(128 + getattr(interrupt, "signal", signal.SIGINT)) from None
     except (OSError, MemoryError, TrajectoryError, StoreError) as problem:
+        log.debug("traceback", exc_info=True)
         raise click.ClickException(f"{type(problem).__name__}: {problem}") from problem
 
 
@@ -68,6 +82,24 @@ def _read(path: Path) -> StudyFile:
         return load(path)
     except StudyFileError as problem:
         raise click.UsageError(str(problem)) from problem
+
+
+@contextmanager
+def _asked(path: Path, trajectories: int | None = None) -> Iterator[StudyFile]:
+    """A study file to be run; what the library refuses about it is reported with the line where it stands."""
+    from opendicke.study_file import StudyFileError
+
+    study = _read(path)
+    try:
+        study = study.with_trajectories(trajectories)
+        usable(study.result.parent)
+        with short_errors([], study.store):
+            yield study
+    except StudyFileError as problem:
+        raise click.UsageError(str(problem)) from problem
+    except (TypeError, ValueError) as problem:
+        log.debug("traceback", exc_info=True)
+        raise click.UsageError(str(study.blame(problem))) from problem
 
 
 @click.command()
@@ -84,160 +116,163 @@ def init(path: Path) -> None:
 
 @click.command()
 @STUDY
+@TRAJECTORIES
+@TIMEOUT
 @THREADS
 @DASK
 @QUIET
 @JSON
-def run(study: Path, threads: int | None, dask: str | None, quiet: bool, as_json: bool) -> None:
+def run(
+    study: Path,
+    trajectories: int | None,
+    timeout: float | None,
+    threads: int | None,
+    dask: str | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
     """Run a study file, or go on with it where it was interrupted, and write its result."""
     import opendicke as od
     from opendicke import files
 
-    asked = _read(study)
-    result = od.solve(
-        asked.model,
-        asked.state,
-        asked.times,
-        asked.method,
-        asked.observables,
-        executor=executor_for(threads, dask),
-        progress=False if quiet or as_json else None,
-        store=asked.store,
-    )
-    _report(result, files.save(result, asked.result), quiet, as_json)
+    with _asked(study, trajectories) as asked:
+        result = od.solve(
+            asked.model,
+            asked.state,
+            asked.times,
+            asked.method,
+            asked.observables,
+            executor=executor_for(threads, dask),
+            progress=False if quiet or as_json else None,
+            store=asked.store,
+            timeout=timeout,
+        )
+        _report(result.attrs, files.save(result, asked.result), quiet, as_json)
+
+
+@click.command()
+@STUDY
+@click.argument("trajectories", type=click.IntRange(min=1))
+@THREADS
+@DASK
+@QUIET
+@JSON
+@click.pass_context
+def extend(context: click.Context, **options: Any) -> None:
+    """Run a study file with TRAJECTORIES instead of its own number: only what is not stored yet is run."""
+    context.invoke(run, timeout=None, **options)
 
 
 @click.command()
 @STUDY
 @click.option("--partial", is_flag=True, help="Run nothing: write what is stored by now, with NaN where nothing is.")
+@TRAJECTORIES
 @THREADS
 @DASK
 @QUIET
 @JSON
-def sweep(study: Path, partial: bool, threads: int | None, dask: str | None, quiet: bool, as_json: bool) -> None:
+def sweep(
+    study: Path,
+    partial: bool,
+    trajectories: int | None,
+    threads: int | None,
+    dask: str | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
     """Run a study file at every point of its [sweep], or go on with it, and write the result."""
     import opendicke as od
     from opendicke import files
 
-    asked = _read(study)
-    if not asked.grid:
-        raise click.UsageError(f"{study}: the section [sweep] is missing")
-    result = od.sweep(
-        asked.model,
-        asked.grid,
-        asked.state,
-        asked.times,
-        asked.method,
-        asked.observables,
-        common_random_numbers=asked.common_random_numbers,
-        run_missing=not partial,
-        executor=executor_for(threads, dask),
-        progress=False if quiet or as_json else None,
-        store=asked.store,
-    )
-    _report(result, files.save(result, asked.result), quiet, as_json)
+    with _asked(study, trajectories) as asked:
+        if not asked.grid:
+            raise click.UsageError(f"{study}: the section [sweep] is missing")
+        result = od.sweep(
+            asked.model,
+            asked.grid,
+            asked.state,
+            asked.times,
+            asked.method,
+            asked.observables,
+            common_random_numbers=asked.common_random_numbers,
+            run_missing=not partial,
+            executor=executor_for(threads, dask),
+            progress=False if quiet or as_json else None,
+            store=asked.store,
+        )
+        points = {name: axis.size for name, axis in asked.grid.items()}
+        told: dict[str, Any] = {"points": points}
+        if "trajectories" in result:
+            counts = result.trajectories
+            told |= {"points_begun": int(counts.notnull().sum()), "trajectories": int(counts.sum())}
+        _report(told, files.save(result, asked.result), quiet, as_json)
 
 
-def _report(result: xr.Dataset, path: Path, quiet: bool, as_json: bool) -> None:
-    counts = ("trajectories", "precision_reached", "largest_states", "largest_levels", "wall_time_s")
-    told = {name: result.attrs[name] for name in counts if name in result.attrs}
+#: What a run tells of itself, where it knows it.
+TOLD = (
+    "points",
+    "points_begun",
+    "trajectories",
+    "precision_reached",
+    "largest_states",
+    "largest_levels",
+    "wall_time_s",
+)
+
+
+def _report(about: Mapping[str, Any], path: Path, quiet: bool, as_json: bool) -> None:
+    told = {name: about[name] for name in TOLD if name in about}
     if as_json:
         click.echo(json.dumps({"result": str(path), **told}))
     elif not quiet:
-        click.echo(f"{path}: " + ", ".join(f"{name} {value:.4g}" for name, value in told.items()))
+        texts = (
+            f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in told.items()
+        )
+        click.echo(f"{path}: {', '.join(texts)}")
 
 
-@click.command("ls")
-@STORE
-@JSON
-def list_studies(store: Path, as_json: bool) -> None:
-    """List the studies of a store."""
-    from opendicke.ensemble.store import Store
+def _method_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """For the shell's completion."""
+    from opendicke.study_file import METHODS
 
-    rows = []
-    for study in Store(store).studies():
-        about = study.check()
-        rows.append({"key": study.key, "method": about["method"], "trajectories": study.trajectories, **about["model"]})
-    if as_json:
-        click.echo(json.dumps(rows))
-        return
-    for row in rows:
-        model = " ".join(f"{name}={value:g}" for name, value in list(row.items())[3:])
-        click.echo(f"{row['key']}  {row['method']:<16} {row['trajectories']:>8} trajectories  {model}")
-    if not rows:
-        click.echo(f"{store} holds no study.")
-
-
-@click.command()
-@STORE
-@click.argument("key")
-def show(store: Path, key: str) -> None:
-    """Print what a study is (KEY: the first digits of its key are enough), as JSON."""
-    from opendicke.ensemble.store import Store
-
-    study = Store(store).find(key)
-    about = study.check()
-    chunks = {f"{first}-{first + count - 1}": study.file(range(first, first + count)).name
-              for first, count in study.chunks().items()}  # fmt: skip
-    click.echo(json.dumps({"key": study.key, "trajectories": study.trajectories, **about, "chunks": chunks}, indent=1))
-
-
-@click.command()
-@STORE
-@click.argument("others", nargs=-1, required=True, type=click.Path(file_okay=False, exists=True, path_type=Path))
-def merge(store: Path, others: tuple[Path, ...]) -> None:
-    """Copy into STORE what OTHERS hold and it lacks."""
-    from opendicke.ensemble.store import Store
-
-    for other in others:
-        click.echo(f"{other}: {Store(store).merge(Store(other))} chunks copied")
-
-
-@click.command()
-@STORE
-@click.argument("key")
-@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
-def export(store: Path, key: str, path: Path) -> None:
-    """Average what a study holds and write it to PATH: NetCDF (.nc), or its time series as CSV (.csv)."""
-    from opendicke import files
-    from opendicke.stored import open_study
-
-    if path.suffix not in (".nc", ".csv"):
-        raise click.UsageError(f"{path}: expected a name that ends in .nc or .csv")
-    result = open_study(store, key)
-    if path.suffix == ".nc":
-        files.save(result, path)
-    else:
-        names = [name for name, data in result.data_vars.items() if data.dims == ("time",)]
-        result[names].to_dataframe().to_csv(path)
-    click.echo(f"{path}: {result.attrs['trajectories']} trajectories")
+    return [name for name in METHODS if name.startswith(incomplete)]
 
 
 @click.command()
 @STUDY
-@click.option("--method", "methods", multiple=True, required=True, help="A method's name; repeat it.")
+@click.option(
+    "--method", "methods", multiple=True, required=True, shell_complete=_method_names, help="Its name; repeat it."
+)
 @THREADS
 @QUIET
-def compare(study: Path, methods: tuple[str, ...], threads: int | None, quiet: bool) -> None:
+@JSON
+def compare(study: Path, methods: tuple[str, ...], threads: int | None, quiet: bool, as_json: bool) -> None:
     """Solve a study file's problem with its own method and others, and write them side by side."""
     from opendicke import files
     from opendicke.comparison import compare as solve_all
+    from opendicke.comparison import summary
     from opendicke.study_file import METHODS
 
-    asked = _read(study)
-    chosen = {type(asked.method).__name__: asked.method}
-    for name in methods:
-        if name not in METHODS:
-            raise click.BadParameter(f"expected one of {', '.join(METHODS)}, got {name!r}", param_hint="--method")
-        sampled = "trajectories" in METHODS[name].__dataclass_fields__
-        count = getattr(asked.method, "trajectories", 300)
-        chosen[name] = METHODS[name](trajectories=count, seed=1) if sampled else METHODS[name]()
-    executor, progress = executor_for(threads, None), False if quiet else None
-    result = solve_all(
-        asked.model, asked.state, asked.times, chosen, asked.observables, executor=executor, progress=progress
-    )
-    path = files.save(result, asked.result.with_name(f"{asked.result.stem}-compared.nc"))
-    click.echo(f"{path}: {', '.join(chosen)}")
+    with _asked(study) as asked:
+        chosen = {type(asked.method).__name__: asked.method}
+        for seed, name in enumerate(methods, start=getattr(asked.method, "seed", 0) + 1):
+            if name not in METHODS:
+                raise click.BadParameter(f"expected one of {', '.join(METHODS)}, got {name!r}", param_hint="--method")
+            sampled = "trajectories" in METHODS[name].__dataclass_fields__
+            count = getattr(asked.method, "trajectories", 300)
+            if name not in chosen:
+                chosen[name] = METHODS[name](trajectories=count, seed=seed) if sampled else METHODS[name]()
+        executor, progress = executor_for(threads, None), False if quiet or as_json else None
+        problem = (asked.model, asked.state, asked.times, chosen, asked.observables)
+        result = solve_all(*problem, executor=executor, progress=progress)
+        path = files.save(result, asked.result.with_name(f"{asked.result.stem}-compared.nc"))
+    rows = summary(result)
+    if as_json:
+        click.echo(json.dumps({"result": str(path), "reference": result.attrs["reference"], "methods": rows}))
+    elif not quiet:
+        for row in rows:
+            click.echo("  ".join((f"{row['method']:<15}", f"{row['seconds']:8.2f} s", row["verdict"])))
+        click.echo(str(path))
 
 
 @click.command()
@@ -360,4 +395,4 @@ def _drawn_and_checked(
 #: `resume` is `run`: a run always goes on from what is stored.
 resume = click.Command("resume", callback=run.callback, params=run.params, help=run.help)
 
-COMMANDS = (init, run, resume, sweep, list_studies, show, merge, export, compare, phases, figure, doctor)
+COMMANDS = (init, run, resume, extend, sweep, compare, phases, figure, doctor)

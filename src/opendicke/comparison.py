@@ -202,3 +202,49 @@ def _ratio(difference: NDArray[Any], error: NDArray[Any], reference: int) -> NDA
 
 def _nan(dtype: Any) -> complex | float:
     return complex(math.nan, math.nan) if np.issubdtype(dtype, np.complexfloating) else math.nan
+
+
+def summary(table: xr.Dataset) -> list[dict[str, Any]]:
+    """One row for each method of a comparison, as plain data, with a verdict to read.
+
+    >>> import numpy as np, opendicke as od
+    >>> model = od.DickeModel.balanced(n_atoms=4, omega_a=1.0, omega_c=1.0, kappa=1.0, coupling=2.0)
+    >>> table = compare(model, od.SpinCoherent(np.pi / 4, np.pi), [1.0], [od.Lindblad(), od.MeanField()], ["Sz"])
+    >>> [row["verdict"] for row in summary(table)]
+    ['exact: the reference', 'approximate: Sz is off by 0.35 at t = 1']
+    """
+    return [_row(table.sel({"method": name}), table.attrs["reference"]) for name in table.method.values.tolist()]
+
+
+def _row(one: xr.Dataset, reference: str) -> dict[str, Any]:
+    name, exact = str(one.method.item()), bool(one.exact.item())
+    row: dict[str, Any] = {"method": name, "exact": exact, "seconds": float(one.wall_time_s)}
+    kind = "exact" if exact else "approximate"
+    if one.refusal.item():
+        return row | {"verdict": f"no answer: {one.refusal.item()}"}
+    if name == reference:
+        return row | {"verdict": f"{kind}: the reference"}
+    if not reference:
+        return row | {"verdict": f"{kind}: nothing exact to compare with"}
+    variables = [str(key).removesuffix("_difference") for key in one.data_vars if str(key).endswith("_difference")]
+    z = {key: worst for key in variables if (worst := _largest(one[f"{key}_z"])) is not None}
+    off = {key: worst for key in variables if (worst := _largest(one[f"{key}_difference"])) is not None}
+    if z:
+        key = max(z, key=lambda name: z[name][0])
+        row |= {"largest_z": z[key][0], "variable": key, "time": z[key][1]}
+        text = f"at most {z[key][0]:.1f} standard errors from the reference ({key} at t = {z[key][1]:g})"
+    else:
+        key = max(off, key=lambda name: off[name][0])
+        row |= {"largest_difference": off[key][0], "variable": key, "time": off[key][1]}
+        text = f"{key} is off by {off[key][0]:.2g} at t = {off[key][1]:g}"
+    return row | {"verdict": f"{kind}: {text}"}
+
+
+def _largest(series: xr.DataArray) -> tuple[float, float] | None:
+    """The largest modulus of a time series (of real and imaginary part), and when; None if there is none."""
+    values = series.values
+    size = np.fmax(abs(values.real), abs(values.imag)) if np.iscomplexobj(values) else abs(values)
+    if not np.isfinite(size).any():
+        return None
+    place = int(np.nanargmax(size))
+    return float(size[place]), float(series.time[place])

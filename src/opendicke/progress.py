@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from typing import Any
@@ -89,6 +90,16 @@ class PointMeter:
         if not self._closed:
             self._closed = True
             self._whole.advance(self._left, True, self._place)
+
+
+class LogBesideBar(logging.Handler):
+    """Log records on standard error, above the bar if there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        from tqdm import tqdm
+
+        tqdm.write(self.format(record), file=sys.stderr)
 
 
 def meter(progress: Progress | bool | None) -> Progress:
