@@ -1,0 +1,240 @@
+"""Fig. 3 drawn, and its phase diagram beside mean field's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+
+from opendicke.analysis.phases import boundaries, phase_diagram
+from opendicke.analysis.tunnelling import BISTABLE_CUT, Landscape
+from opendicke.figures.figure3 import G_MINUS, G_PLUS, Transition, cuts
+from opendicke.model import DickeModel
+from opendicke.plots import phases, style
+from opendicke.plots.bloch import View, mark
+from opendicke.plots.husimi import plot_husimi_sphere
+from opendicke.plots.tunnelling import (
+    Name,
+    atom_colours,
+    markers,
+    plot_exponents,
+    plot_occupation,
+    plot_rates,
+    plot_squeezing,
+)
+
+#: Of the sphere in (a): from below, so that n is near the middle and s+, s− on either side.
+VIEW = View(azimuth=-125.0, elevation=-52.0)
+#: Of the two states in N = 500 at most; purple is kept for nothing else.
+SHADES = "cividis"
+SMALL = 6.0
+#: g₋ and g₊ where the names of the phases stand in (b).
+NAMES = {"SR": (1.55, 0.9), "BI": (1.935, 0.885), "NP": (1.64, 0.6)}
+
+
+def plot(datasets: Mapping[str, xr.Dataset]) -> Figure:
+    """All panels, as wide as a page; what was run stands below.
+
+    Args:
+        datasets: those of :func:`figure3.run`.
+    """
+    found = cuts(datasets)
+    transition = Transition.of(found)
+    with style.paper():
+        figure = Figure(figsize=(style.PAGE, 5.7))
+        upper = figure.add_gridspec(1, 2, left=0, right=0.9, bottom=0.57, top=0.95, width_ratios=(1, 1.55), wspace=0.2)
+        lower = figure.add_gridspec(1, 3, left=0.07, right=0.99, bottom=0.155, top=0.475, wspace=0.3)
+        _draw_q(figure.add_subplot(upper[0]), datasets["q"])
+        axes = figure.add_subplot(upper[1])
+        mesh = _draw_diagram(axes, datasets["diagram"], transition)
+        box = axes.get_position()
+        bar = figure.colorbar(mesh, cax=figure.add_axes((box.x1 + 0.012, box.y0, 0.014, box.height)))
+        bar.set_label("superradiant occupation $p_s$")
+        _draw_exponents(axes.inset_axes((0.62, 0.13, 0.36, 0.34)), transition)
+        _draw_cut(figure.add_subplot(lower[0]), found, "p_s", "ns", transition)
+        _draw_cut(figure.add_subplot(lower[1]), found, "p_n", "sn", transition)
+        _draw_squeezing(figure.add_subplot(lower[2]), found)
+        _draw_legend(figure, found)
+        figure.text(0.005, 0.008, _what_was_run(datasets), fontsize=5.5, color="0.35")
+    return figure
+
+
+def plot_phase_diagrams(datasets: Mapping[str, xr.Dataset]) -> Figure:
+    """Mean field's phases, and beside them what is superradiant at a finite number of atoms after a finite time.
+
+    Args:
+        datasets: those of :func:`figure3.run`.
+    """
+    data = datasets["diagram"]
+    transition = Transition.of(cuts(datasets))
+    with style.paper():
+        figure = Figure(figsize=(style.PAGE, 2.75), layout=ConstrainedLayoutEngine(rect=(0, 0.045, 1, 0.955)))
+        left, right = figure.subplots(1, 2, sharex=True, sharey=True)
+        model = BISTABLE_CUT.model(0.0, 1)
+        fine = phase_diagram(model, np.linspace(*G_MINUS, 361), np.linspace(*G_PLUS, 301))
+        phases.phase_diagram(fine, boundaries(model, g_max=2.5), left, legend=False)
+        _name_phases(left, "black")
+        left.set_title("mean field: $N\\to\\infty$, then $t\\to\\infty$")
+        mesh = _draw_diagram(right, data, transition)
+        right.set_title(rf"exact: $N = {data.attrs['n_atoms']}$, $\omega_a t = {data.attrs['stop']:g}$")
+        right.set_ylabel("")
+        for axes in (left, right):
+            axes.set(xlim=G_MINUS, ylim=G_PLUS)
+        figure.colorbar(mesh, ax=right, label="superradiant occupation $p_s$")
+        figure.text(0.005, 0.004, _what_was_run({"diagram": data}), fontsize=5.5, color="0.35")
+    return figure
+
+
+def _draw_q(axes: Axes, q: xr.Dataset) -> None:
+    """Q on the sphere, with the three mean-field states."""
+    model = DickeModel(**json.loads(q.attrs["model"]))
+    plot_husimi_sphere(q, axes, view=VIEW)
+    landscape = Landscape.of(model)
+    places = {"n": landscape.normal, "s+": landscape.superradiant, "s-": landscape.superradiant.mirror()}
+    for name, point in places.items():
+        mark(axes, 2 * point.m, VIEW, "orange", "x", 4.5, zorder=6)
+        x, y, _ = VIEW.project(2 * point.m)
+        text = {"n": "$n$", "s+": "$s_+$", "s-": "$s_-$"}[name]
+        axes.text(x + 0.09, y + 0.05, text, fontsize=8, zorder=40)
+    s, time = _position(model), float(q.state_time.item())
+    axes.set_title(rf"(a) $Q$, $N = {model.n_atoms}$, $s = {s:g}$, $\omega_a t = {time:g}$", pad=4)
+
+
+def _position(model: DickeModel) -> float:
+    """s of a model on the cut."""
+    return round((model.g_minus - BISTABLE_CUT.origin[0]) / BISTABLE_CUT.direction[0], 6)
+
+
+def _draw_diagram(axes: Axes, data: xr.Dataset, transition: Transition) -> QuadMesh:
+    """The occupation as colour, mean field's boundaries on top, the cut as an arrow, and s_c."""
+    mesh = axes.pcolormesh(
+        data.g_minus, data.g_plus, data.p_s.transpose("g_plus", "g_minus"), cmap=SHADES, vmin=0, vmax=1,
+        shading="nearest", rasterized=True,
+    )  # fmt: skip
+    for line in boundaries(BISTABLE_CUT.model(0.0, 1), g_max=2.5):
+        if line.name in ("pitchfork", "subcritical pitchfork", "saddle-node") and line.g_minus[-1] >= line.g_plus[-1]:
+            colour = "white" if line.name == "saddle-node" else "black"
+            axes.plot(line.g_minus, line.g_plus, color=colour, linewidth=1.1, dashes=(4, 2))
+    start, end = (BISTABLE_CUT.model(s, 1) for s in (0.0, 1.0))
+    arrow = {"arrowstyle": "-|>,head_length=0.3,head_width=0.15", "color": "0.75", "linewidth": 1.4}
+    axes.annotate(
+        "", (end.g_minus, end.g_plus), (start.g_minus, start.g_plus), arrowprops=arrow | {"shrinkA": 0, "shrinkB": 0}
+    )
+    if transition.crossing is not None:
+        model = BISTABLE_CUT.model(transition.crossing.s, 1)
+        axes.plot(model.g_minus, model.g_plus, "+", color="#39ff9c", markersize=9, markeredgewidth=2)
+    _name_phases(axes, None)
+    axes.set(xlim=G_MINUS, ylim=G_PLUS, xlabel="co-rotating coupling $g_-$", ylabel="counter-rotating coupling $g_+$")
+    n_atoms, stop = data.attrs["n_atoms"], data.attrs["stop"]
+    axes.set_title(rf"(b) $p_s$ from the normal state, $N = {n_atoms}$, $\omega_a t = {stop:g}$")
+    return mesh
+
+
+def _name_phases(axes: Axes, colour: str | None) -> None:
+    for name, (x, y) in NAMES.items():
+        axes.text(x, y, name, color=colour or ("black" if name == "SR" else "white"), ha="center", va="center")
+
+
+def _draw_exponents(inset: Axes, transition: Transition) -> None:
+    """r_ns and r_sn against s on a white ground."""
+    positions = sorted({s for fits in transition.fits.values() for s in fits})
+    s = np.array(positions)
+    values: dict[Name, tuple[np.ndarray, np.ndarray]] = {
+        name: (
+            np.array([fits[p].r if p in fits else np.nan for p in positions]),
+            np.array([fits[p].r_sem if p in fits else np.nan for p in positions]),
+        )
+        for name, fits in transition.fits.items()
+    }
+    point = transition.crossing
+    plot_exponents(inset, s, values, (point.s, point.low, point.high) if point else None)
+    inset.set_xlabel("$s$", color="white", fontsize=SMALL, labelpad=0)
+    inset.tick_params(labelsize=SMALL, labelcolor="white", pad=1.5)
+    inset.legend(fontsize=SMALL, loc="lower left", handlelength=1.2, borderpad=0.1, labelspacing=0.1)
+
+
+def _draw_cut(axes: Axes, found: Mapping[int, xr.Dataset], name: str, rate: Name, transition: Transition) -> None:
+    """An occupation along the cut with the rates in an inset."""
+    from_n = name == "p_s"
+    plot_occupation(found, axes, "p_s" if from_n else "p_n")
+    edge = 0.0 if from_n else 1.0
+    axes.plot([-0.1, edge, edge, 1.1], [1, 1, 0, 0] if from_n else [0, 0, 1, 1], color="black", linewidth=0.9,
+              dashes=(4, 2), zorder=0)  # fmt: skip
+    axes.set_xlim(-0.08, 1.08)
+    stop = float(next(iter(found.values())).time[-1])
+    start, letter = ("normal", "c") if from_n else ("superradiant", "d")
+    axes.set_title(rf"({letter}) from the {start} state, $\omega_a t = {stop:g}$", fontsize=7.5)
+    axes.set_ylabel("superradiant $p_s$" if from_n else "normal $p_n$", labelpad=2)
+    inset = axes.inset_axes((0.62, 0.55, 0.36, 0.4) if from_n else (0.21, 0.5, 0.36, 0.4))
+    lines = {s: (fit.log_a, fit.r) for s, fit in transition.fits[rate].items()}
+    plot_rates(found, inset, rate, lines)
+    inset.set_xlabel("$N$", fontsize=SMALL, labelpad=0)
+    inset.set_ylabel(rf"$\gamma_{{{rate}}}/\omega_a$", fontsize=SMALL, labelpad=0)
+    inset.tick_params(labelsize=SMALL, pad=1.5)
+    inset.tick_params(which="minor", labelleft=False)
+
+
+def _draw_squeezing(axes: Axes, found: Mapping[int, xr.Dataset]) -> None:
+    """ξ² along the cut; inset: against N next to (1.8, 0.782)."""
+    plot_squeezing(found, axes)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_title("(e) squeezing of the normal state", fontsize=7.5)
+    axes.set_ylabel(r"$\xi^2$", labelpad=2)
+    positions = next(iter(found.values())).s.values
+    s = float(positions[np.abs(positions - 0.688).argmin()])
+    inset = axes.inset_axes((0.25, 0.6, 0.42, 0.36))
+    one = {n: cut.sel(s=s) for n, cut in found.items()}
+    numbers = np.array(list(one))
+    inset.errorbar(
+        numbers, [float(cut.xi2) for cut in one.values()], [float(cut.xi2_sem) for cut in one.values()], color="black",
+        marker=markers(positions.tolist())[s], markersize=2.6, linewidth=0, elinewidth=0.6,
+    )  # fmt: skip
+    inset.axhline(float(one[numbers[0]].xi2_gaussian), color="black", linewidth=0.9)
+    inset.set_xlabel("$N$", fontsize=SMALL, labelpad=0)
+    inset.set_title(rf"$\xi^2$ at $s = {s:g}$", fontsize=SMALL, pad=2)
+    inset.tick_params(labelsize=SMALL, pad=1.5)
+
+
+def _draw_legend(figure: Figure, found: Mapping[int, xr.Dataset]) -> None:
+    """Colours for N, markers for s, once for the three lower panels."""
+    handles: list[Line2D] = [
+        Line2D([], [], color=colour, marker="o", markersize=3.4, linewidth=0.8, label=f"$N = {n}$")
+        for n, colour in atom_colours(list(found)).items()
+    ]
+    handles.append(Line2D([], [], color="black", linewidth=0.9, dashes=(4, 2), label="mean field"))
+    handles.append(Line2D([], [], color="black", linewidth=1.0, label=r"Gaussian, $N\to\infty$"))
+    figure.legend(
+        handles=handles, loc="lower center", bbox_to_anchor=(0.5, 0.055), ncols=len(handles), fontsize=SMALL,
+        columnspacing=1.2, handlelength=1.8,
+    )  # fmt: skip
+    places = markers(next(iter(found.values())).s.values.tolist())
+    shapes = [
+        Line2D([], [], color="0.3", marker=marker, markersize=3.4, linewidth=0, label=f"$s = {s:g}$")
+        for s, marker in places.items()
+    ]
+    figure.legend(
+        handles=shapes, loc="lower center", bbox_to_anchor=(0.5, 0.028), ncols=len(shapes), fontsize=SMALL,
+        columnspacing=0.9, handletextpad=0.1,
+    )  # fmt: skip
+
+
+def _what_was_run(datasets: Mapping[str, xr.Dataset]) -> str:
+    """How many trajectories of which seed, so that a picture says how good it is."""
+    told = []
+    if "q" in datasets:
+        told.append(f"(a) {datasets['q'].attrs['trajectories']} trajectories")
+    data = datasets["diagram"]
+    points = f"{data.sizes['g_minus']} × {data.sizes['g_plus']} points"
+    told.append(f"(b) {points}, {data.attrs['trajectories']} trajectories each")
+    found = cuts(datasets)
+    if found:
+        counts = sorted({int(cut.attrs["trajectories"]) for cut in found.values()})
+        told.append(f"(c)–(e) {'–'.join(map(str, counts))} trajectories each")
+    return "; ".join(told) + f"; seed {data.attrs['seed']}"
