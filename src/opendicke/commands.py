@@ -158,7 +158,7 @@ def run(
 @QUIET
 @JSON
 @click.pass_context
-def extend(context: click.Context, **options: Any) -> None:
+def extend(context: click.Context, /, **options: Any) -> None:
     """Run a study file with TRAJECTORIES instead of its own number: only what is not stored yet is run."""
     context.invoke(run, timeout=None, **options)
 
