@@ -8,6 +8,7 @@ import signal
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -316,7 +317,7 @@ def doctor(as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("number", type=click.Choice(["1", "2"]))
+@click.argument("number", type=click.Choice(["1", "2", "3", "S4"]))
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -324,8 +325,11 @@ def doctor(as_json: bool) -> None:
     show_default=True,
     help="Folder for the picture and the datasets.",
 )
-@click.option("--trajectories", type=click.IntRange(min=16), help="For each number of atoms.  [default: 300; 500]")
-@click.option("--n-atoms", type=click.IntRange(min=2), multiple=True, help="Repeat it.  [default: 100, 500, 1000]")
+@click.option(
+    "--full", is_flag=True, help="Figs. 3 and S4 with all points and trajectories: half an hour, not minutes."
+)
+@click.option("--trajectories", type=click.IntRange(min=16), help="For each number of atoms.  [default: the figure's]")
+@click.option("--n-atoms", type=click.IntRange(min=2), multiple=True, help="Repeat it.  [default: the figure's]")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the random streams.")
 @click.option("--store", type=click.Path(file_okay=False, path_type=Path), help="Keeps trajectories, to go on later.")
 @THREADS
@@ -333,6 +337,7 @@ def doctor(as_json: bool) -> None:
 def figure(
     number: str,
     output: Path,
+    full: bool,
     trajectories: int | None,
     n_atoms: tuple[int, ...],
     seed: int,
@@ -344,17 +349,20 @@ def figure(
     from opendicke import files
     from opendicke.plots import style
 
+    if full and number in ("1", "2"):
+        raise click.UsageError("--full is for Figs. 3 and S4; 1 and 2 have one size. Set --trajectories instead.")
     atoms = tuple(dict.fromkeys(n_atoms))
     options = {"executor": executor_for(threads, None), "progress": False if quiet else None, "store": store}
     finished: list[Path] = []
     datasets: dict[str, xr.Dataset] = {}
     with short_errors(finished):
         usable(output)
-        for part in _parts(number, atoms, trajectories, options | {"seed": seed}):
+        for part in _parts(number, full, atoms, trajectories, options | {"seed": seed}):
             finished += [files.save(dataset, output / f"figure{number}-{name}.nc") for name, dataset in part.items()]
             datasets |= part
-        drawing, statements = _drawn_and_checked(number, atoms, datasets)
-        finished += style.save(drawing, output / f"figure{number}")
+        drawings, statements = _drawn_and_checked(number, atoms, datasets)
+        for name, drawing in drawings.items():
+            finished += style.save(drawing, output / name)
     for statement in statements:
         if not (quiet and statement.holds):
             click.echo(f"  {statement}", err=quiet)
@@ -365,31 +373,43 @@ def figure(
 
 
 def _parts(
-    number: str, atoms: tuple[int, ...], trajectories: int | None, options: dict[str, Any]
+    number: str, full: bool, atoms: tuple[int, ...], trajectories: int | None, options: dict[str, Any]
 ) -> Iterator[dict[str, xr.Dataset]]:
     """The datasets of a figure, a panel or a curve at a time."""
-    from opendicke.figures import figure1, figure2
+    from opendicke.figures import figure1, figure2, figure3, figure_s4
 
     if number == "1":
         count = trajectories or figure1.TRAJECTORIES
         for panel in figure1.panels(atoms or figure1.N_ATOMS):
             yield figure1.solve_panel(panel, trajectories=count, **options)
-    else:
+    elif number == "2":
         yield figure2.solve_cumulants()
         for n_atoms in atoms or figure2.N_ATOMS:
             yield figure2.solve_atoms(n_atoms, trajectories=trajectories or figure2.TRAJECTORIES, **options)
+    else:
+        asked = {"n_atoms": tuple(sorted(atoms)), "trajectories": trajectories}
+        changes: dict[str, Any] = {name: value for name, value in asked.items() if value}
+        if number == "3":
+            yield from figure3.parts(replace(figure3.FULL if full else figure3.QUICK, **changes), **options)
+        else:
+            yield from figure_s4.parts(replace(figure_s4.FULL if full else figure_s4.QUICK, **changes), **options)
 
 
 def _drawn_and_checked(
     number: str, atoms: tuple[int, ...], datasets: Mapping[str, xr.Dataset]
-) -> tuple[Any, list[Statement]]:
-    """What the paper says about Fig. 1 is about its own numbers of atoms: nothing is checked for others."""
-    from opendicke.figures import figure1, figure2
+) -> tuple[dict[str, Any], list[Statement]]:
+    """Pictures by name. What the paper says about Fig. 1 is about its own N: nothing is checked for others."""
+    from opendicke.figures import figure1, figure2, figure3, figure3_picture, figure_s4
 
     if number == "2":
-        return figure2.plot(datasets), figure2.check(datasets)
+        return {"figure2": figure2.plot(datasets)}, figure2.check(datasets)
+    if number == "3":
+        pictures = {"figure3": figure3_picture.plot, "figure3b": figure3_picture.plot_phase_diagrams}
+        return {name: draw(datasets) for name, draw in pictures.items()}, figure3.check(datasets)
+    if number == "S4":
+        return {"figureS4": figure_s4.plot(datasets)}, figure_s4.check(datasets)
     statements = figure1.check(datasets) if atoms in ((), figure1.N_ATOMS) else []
-    return figure1.plot(datasets, drawn=figure1.panels(atoms or figure1.N_ATOMS)), statements
+    return {"figure1": figure1.plot(datasets, drawn=figure1.panels(atoms or figure1.N_ATOMS))}, statements
 
 
 #: `resume` is `run`: a run always goes on from what is stored.
