@@ -17,8 +17,9 @@ from opendicke.analysis.tunnelling import (
     linear_populations,
     watch,
 )
+from opendicke.analysis.tunnelling.pushed_flow import derivative
 from opendicke.analysis.tunnelling.splitting import _pilot, _Replica
-from opendicke.analysis.tunnelling.walker import walk
+from opendicke.analysis.tunnelling.walker import NuHOPSWalker, walk
 
 UP, TOP, FLOOR, FIRST = 0.35, 14, 0.0, 2.0
 
@@ -100,7 +101,7 @@ def test_rates_are_the_gaps_of_the_exact_liouvillian() -> None:
     """
     model = BISTABLE_CUT.model(0.0, n_atoms=10).replace(g_minus=1.8, g_plus=0.782)
     landscape = Landscape.of(model)
-    method = od.NuHOPS(trajectories=256, seed=3, keep_trajectories=True)
+    method = od.NuHOPS(trajectories=448, seed=3, keep_trajectories=True)
     times = np.arange(1, 49) * 0.5
     populations = []
     for start in ("n", "s+"):
@@ -128,3 +129,28 @@ def test_splitting_agrees_with_direct_counting() -> None:
     assert abs(split.rate - direct) < 4 * math.hypot(split.sem, error)
     assert abs(split.rate / 20 - direct) > 2.5 * error  # a flux that lost a level's probability
     assert count_rates(seen.passages).sn.value > 0
+
+
+def test_coordinate_knows_what_the_present_noise_will_do() -> None:
+    """At the superradiant fixed point only the noise moves the spin, at once by 2Ck' − k'' × m."""
+    landscape = Landscape.of(BISTABLE_CUT.model(0.7, n_atoms=100))
+    model, moment = landscape.model, 1e-4
+    steps = walk(model, od.NuHOPS(trajectories=1, tol=1e-10), look=moment, piece=1)
+    direction = 2 * landscape.superradiant.m
+    covariance = (np.eye(3) - np.outer(direction, direction)) / 4
+    start = np.array([*landscape.superradiant.m, landscape.superradiant.beta.real, landscape.superradiant.beta.imag])
+    parameters = np.array(
+        [model.omega_a, model.omega_c, model.kappa, model.coupling, model.g_minus - model.g_plus], dtype=np.float64
+    )
+    for noise in (2.0 + 0j, 2j, -1.0 + 1j):
+        walker = steps.start(landscape.state("s+"), np.random.default_rng(7))
+        assert isinstance(walker, NuHOPSWalker)
+        walker.noise = noise
+        moved = (walker.go(np.random.default_rng(1))[0, :3] - start[:3]) / moment
+        np.testing.assert_allclose(walker.push[1], covariance, atol=1e-3)
+        expected = [np.empty(7), np.empty(7)]
+        for rate, sign in zip(expected, (1, -1), strict=True):
+            derivative(parameters, np.array([*start, sign * noise.real / 10, sign * noise.imag / 10]), covariance, rate)
+        scale = np.abs(moved).max()
+        np.testing.assert_allclose(moved, expected[0][:3], atol=0.05 * scale)
+        assert np.abs(moved - expected[1][:3]).max() > scale  # pushed the other way

@@ -32,7 +32,7 @@ def deviations(lost: complex = 1.0) -> np.ndarray:
         walker = steps.start(state, rng)
         one[:4] = walker.go(rng)
         assert isinstance(walker, WignerWalker)
-        walker.field *= lost
+        walker.alpha *= lost
         one[4:] = walker.go(rng)
     method = od.TruncatedWigner(trajectories=count, seed=8, keep_trajectories=True)
     run = od.solve(model, state, TIMES, method, ["Sz"], progress=False)

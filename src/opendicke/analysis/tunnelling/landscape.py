@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from opendicke import checks
 from opendicke.analysis.fixed_points import FixedPoint, fixed_point
+from opendicke.analysis.tunnelling.pushed_flow import VARIABLES, average
 from opendicke.analysis.tunnelling.walker import Basin
-from opendicke.engine.mean_flow import advance
 from opendicke.model import DickeModel
 from opendicke.states import Normal, SpinCoherent
 
@@ -64,7 +64,7 @@ class Landscape:
 
 
 class LookAhead:
-    r"""The reaction coordinate q: where the mean-field flow, without noise, will carry the mean values.
+    r"""The reaction coordinate q: where the mean-field flow, without further noise, will carry the mean values.
 
     .. math::
         q = \mathrm{sgn}(\bar m_\perp\cdot e)\;\frac{\bar m_z + 1/2}{m_z^{s} + 1/2}
@@ -72,8 +72,10 @@ class LookAhead:
     so that q = 0 at n and ±1 at s±; e is the transverse direction of the saddle with m_x > 0. From the normal state
     :math:`\bar m = m(\tau)`, with τ one over the growth rate at the saddle: what oscillates there has died out by then,
     and what matters for an escape, the slow direction towards the saddle, has not. Around a superradiant state the
-    oscillation dies out last, and :math:`\bar m` is the average of m(t) over one of its periods, which takes it out.
-    Other choices give the same rates; they decide only how much the rates scatter.
+    oscillation dies out last; :math:`\bar m` is the average of m(t) over its second period, which takes it out.
+
+    The noise of nuHOPS is remembered for 1/κ, so its present value belongs to the state and is let die out in the flow
+    (:mod:`.pushed_flow`). Other choices give the same rates; they decide only how much the rates scatter.
 
     Args:
         landscape: attractors and saddle.
@@ -86,27 +88,32 @@ class LookAhead:
         self._parameters = np.array([model.omega_a, model.omega_c, model.kappa, model.coupling, difference])
         rate = max(abs(landscape.superradiant.eigenvalues).max(), abs(landscape.normal.eigenvalues).max())
         turning = float(abs(landscape.superradiant.eigenvalues.imag).max())
-        self._average = basin == "s" and turning > 0
-        self._tau = 2 * math.pi / turning if self._average else 1 / landscape.saddle.leading
-        self._steps = POINTS * math.ceil(self._tau * rate / STEP_TIMES_RATE / POINTS)
+        periodic = basin == "s" and turning > 0
+        between = 2 * math.pi / turning / POINTS if periodic else 1 / landscape.saddle.leading
+        steps = math.ceil(between * rate / STEP_TIMES_RATE)
+        points = POINTS if periodic else 1
+        #: step, points before the average begins, points of the average, steps between them
+        self._flow = between / steps, points if periodic else 0, points, steps
         self._axis = landscape.saddle.m[:2]
         self._scale = 1 / (landscape.superradiant.m[2] + 0.5)
         #: q of the saddle.
         self.saddle = float((landscape.saddle.m[2] + 0.5) * self._scale)
 
-    def __call__(self, looks: NDArray[np.float64]) -> NDArray[np.float64]:
-        """q of states (m_x, m_y, m_z, Re β, Im β), shape (looks, 5)."""
-        ahead = np.array(looks, dtype=np.float64, order="C")
-        step = self._tau / self._steps
-        if not self._average:
-            advance(self._parameters, ahead, step, self._steps)
-            return self._signed(ahead)
-        total = np.zeros_like(ahead)
-        for _ in range(POINTS):
-            advance(self._parameters, ahead, step, self._steps // POINTS)
-            total += ahead
-        return self._signed(total / POINTS)
+    def __call__(
+        self,
+        looks: NDArray[np.float64],
+        noise: NDArray[np.complex128] | None = None,
+        covariances: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """q of states (m_x, m_y, m_z, Re β, Im β), shape (looks, 5).
 
-    def _signed(self, states: NDArray[np.float64]) -> NDArray[np.float64]:
+        ``noise`` is z*/√N, shape (looks,), and ``covariances`` those of the spin over N, shape (looks, 3, 3).
+        """
+        states = np.zeros((len(looks), VARIABLES))
+        states[:, :5] = looks
+        if noise is not None:
+            states[:, 5], states[:, 6] = noise.real, noise.imag
+        spread = np.zeros((len(looks), 3, 3)) if covariances is None else covariances
+        average(self._parameters, states, spread, *self._flow)
         q: NDArray[np.float64] = np.copysign((states[:, 2] + 0.5) * self._scale, states[:, :2] @ self._axis)
         return q

@@ -116,7 +116,9 @@ class _Climb:
 
     def look(self, walker: Walker, rng: np.random.Generator) -> float:
         """Walk on to the next look; λ there, infinite on arrival."""
-        q = float(self.ahead(walker.go(rng))[0])
+        looks = walker.go(rng)
+        noise, covariance = walker.push
+        q = float(self.ahead(looks, np.array([noise]), covariance[None])[0])
         progress = abs(q) if self.basin == "n" else 1 - q
         return math.inf if progress >= self._arrival else progress
 

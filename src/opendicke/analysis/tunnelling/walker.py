@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
@@ -19,14 +19,19 @@ from opendicke.model import DickeModel
 from opendicke.problem import Problem
 from opendicke.states import SpinCoherent
 
-#: Where <S> and <a> stand among the channels of a trajectory.
+#: Where <S> and <a> stand among the channels of a trajectory, and the symmetrised <S_i S_j>.
 SPIN, FIELD = slice(0, 3), slice(9, 11)
+MOMENTS = np.array([[3, 6, 8], [6, 4, 7], [8, 7, 5]])
 
 Basin = Literal["n", "s+", "s-"]
 
 
 class Walker(Protocol):
     """A trajectory at one moment: all that its future depends on, apart from fresh noise."""
+
+    @property
+    def push(self) -> tuple[complex, NDArray[np.float64]]:
+        """What pushes it beside the mean values: z*/√N, and the covariances of the spin over N, shape (3, 3)."""
 
     def go(self, rng: np.random.Generator) -> NDArray[np.float64]:
         """Walk one piece with fresh noise; return (m_x, m_y, m_z, Re β, Im β) at each look: shape (piece, 5)."""
@@ -91,6 +96,12 @@ class NuHOPSWalker:
     walk: NuHOPSWalk
     state: TrajectoryState
     noise: complex
+    covariance: NDArray[np.float64] = field(default_factory=lambda: np.zeros((3, 3)))
+
+    @property
+    def push(self) -> tuple[complex, NDArray[np.float64]]:
+        """z*/√N, and the covariances of the spin over N, at the end of the last piece."""
+        return self.noise / math.sqrt(self.walk.model.n_atoms), self.covariance
 
     def go(self, rng: np.random.Generator) -> NDArray[np.float64]:
         """Walk one piece with fresh noise; return (m_x, m_y, m_z, Re β, Im β) at each look: shape (piece, 5).
@@ -106,12 +117,14 @@ class NuHOPSWalker:
             hint = "Try a smaller step or tol, or a larger memory_limit."
             raise TrajectoryError(f"a walker of {walk.model} stopped: {failure}. {hint}") from failure
         n_atoms = walk.model.n_atoms
+        spin = channels[-1, SPIN]
+        self.covariance = (channels[-1, MOMENTS] - np.outer(spin, spin)) / n_atoms
         found = np.concatenate([channels[:, SPIN] / n_atoms, channels[:, FIELD] / math.sqrt(n_atoms)], axis=1)
         return found
 
     def copy(self) -> NuHOPSWalker:
         """A clone; with fresh noise the two go separate ways from here."""
-        return NuHOPSWalker(self.walk, self.state.copy(), self.noise)
+        return NuHOPSWalker(self.walk, self.state.copy(), self.noise, self.covariance)
 
 
 class WignerWalk:
@@ -135,8 +148,8 @@ class WignerWalk:
 
     def start(self, state: SpinCoherent, rng: np.random.Generator) -> WignerWalker:
         """A walker at a point drawn from the Wigner distribution of ``state``."""
-        field = state.alpha + complex(*rng.standard_normal(2)) / 2
-        return WignerWalker(self, draw_spin(state, self.model.n_atoms, self.options.sampling, rng), field)
+        alpha = state.alpha + complex(*rng.standard_normal(2)) / 2
+        return WignerWalker(self, draw_spin(state, self.model.n_atoms, self.options.sampling, rng), alpha)
 
 
 @dataclass
@@ -145,18 +158,23 @@ class WignerWalker:
 
     walk: WignerWalk
     spin: NDArray[np.float64]
-    field: complex
+    alpha: complex
+
+    @property
+    def push(self) -> tuple[complex, NDArray[np.float64]]:
+        """Nothing: all of the noise is in α."""
+        return 0j, np.zeros((3, 3))
 
     def go(self, rng: np.random.Generator) -> NDArray[np.float64]:
         """Walk one piece with fresh noise; return (m_x, m_y, m_z, Re β, Im β) at each look: shape (piece, 5)."""
         walk, n_atoms = self.walk, self.walk.model.n_atoms
         # α = ᾱ + ξ is Markovian by itself, so ξ may start anew: what it differs by goes into ᾱ, which decays alike.
         path = walk.noise.sample(rng)
-        spin, field = walk.flow.run(self.spin, self.field - complex(path.ends[0]), path, walk.hits, walk.piece)
-        self.spin, self.field = spin[-1].copy(), complex(field[-1])
-        beta = field / math.sqrt(n_atoms)
+        spin, alpha = walk.flow.run(self.spin, self.alpha - complex(path.ends[0]), path, walk.hits, walk.piece)
+        self.spin, self.alpha = spin[-1].copy(), complex(alpha[-1])
+        beta = alpha / math.sqrt(n_atoms)
         return np.column_stack([spin / n_atoms, beta.real, beta.imag])
 
     def copy(self) -> WignerWalker:
         """A clone; with fresh noise the two go separate ways from here."""
-        return WignerWalker(self.walk, self.spin.copy(), self.field)
+        return WignerWalker(self.walk, self.spin.copy(), self.alpha)
