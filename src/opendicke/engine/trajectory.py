@@ -16,12 +16,11 @@ from opendicke.engine.measure import CHANNELS, measure
 from opendicke.engine.noise import NoisePath
 from opendicke.engine.stages import FIRST, LAST, SECOND, THIRD
 from opendicke.engine.window import (
-    NARROW_MARGIN,
+    LEVEL_MARGIN,
     STABILITY,
     allocate,
     clear,
     enlarge,
-    longest_ladder,
     needed,
     stiffness,
 )
@@ -113,7 +112,7 @@ def initial_state(frame: NDArray[np.float64], amplitude: complex, dtype: str, tw
     stride, capacity = (max(blocks, 6) + 2) * width, 40
     buffer = allocate(np.empty(0, dtype=dtype), stride, capacity)
     buffer[width] = 1
-    window = np.array([blocks, 1 + NARROW_MARGIN, stride, capacity], dtype=np.int64)
+    window = np.array([blocks, 1 + LEVEL_MARGIN, stride, capacity], dtype=np.int64)
     return TrajectoryState(buffer, window, frame.astype(np.float64), np.array([amplitude], dtype=np.complex128))
 
 
@@ -242,7 +241,6 @@ def _propagate(buffer, window, frame, field, work, gauge, dynamics, skew, steps,
     j, tol = dynamics[0], dynamics[6]
     width = 64 // buffer.itemsize
     max_blocks = -(-(int(2 * j) + 1) // width)
-    ladder = longest_ladder(dynamics)
     swing = (120 * LOCAL_ERROR * tol) ** 0.2
     root_n, root_k = _tables(buffer, window[STRIDE], window[CAPACITY], j)
     decay = np.empty(2 * window[CAPACITY], dtype=buffer.dtype)
@@ -263,7 +261,7 @@ def _propagate(buffer, window, frame, field, work, gauge, dynamics, skew, steps,
                 _rescale(buffer, window[LEVELS] * 2 * window[STRIDE], 1 / math.sqrt(psi[0]))
                 psi = mean_spin(buffer, window[BLOCKS], window[STRIDE], root_n, j)
             blocks, levels = needed(buffer, window[BLOCKS], window[LEVELS], window[STRIDE], tol * tol * psi[0],
-                                    max_blocks, ladder)
+                                    max_blocks)
             if (blocks + 2) * width > window[STRIDE] or levels > window[CAPACITY]:
                 stride = max(window[STRIDE], (blocks + blocks // 2 + 2) * width)
                 capacity = max(window[CAPACITY], levels + levels // 2)

@@ -1,12 +1,14 @@
 """The adaptive window: how many states n and levels k are kept, and how long a step it allows.
 
-The window holds every |Φ_k,n| > tol (relative to ‖ψ‖ = 1), plus one block in n and a generous margin in k; the rest
-is set to zero and what was dropped is added up. There is no cap: n may reach N, and k goes as far as it must.
+The window holds every state n with some |Φ_k,n| > tol (relative to ‖ψ‖ = 1) and one block more, and every level k with
+some |Φ_k,n| > tol/1000 and eight more; the rest is set to zero and what was dropped is added up. There is no cap: n may
+reach N, and k goes as far as it must.
 
-The margin in k is what keeps a trajectory on its path. A component far out in n is multiplied by exp(∫ Re z* ΔΛ dt),
-by e^30 in a unit of time when the noise is strong; what holds it down is its own ladder of levels, of mean number about
-|ΔΛ/w|². Cut off that ladder, and a component of the size of tol grows to order one: the trajectory takes a false jump.
-With four spare levels, one in twenty did so at Fig. 1's parameters (N = 1000, tol = 1e-4).
+That levels matter so far down is what keeps a trajectory on its path. A component far out in n is multiplied by
+exp(∫ Re z* ΔΛ dt), by e^30 in a unit of time when the noise is strong; what holds it down is its own ladder of levels, a
+coherent state of mean number about |ΔΛ/w|². Its low levels are smaller than the whole by a factor exp(−|ΔΛ/w|²/2), so a
+cut at tol takes them away, and the component grows to order one: the trajectory takes a false jump. With levels cut at
+tol, one trajectory in twenty did so at Fig. 1's parameters (N = 1000, tol = 1e-4, four spare levels).
 """
 
 from __future__ import annotations
@@ -18,32 +20,22 @@ import numpy as np
 from opendicke.engine.compile import compiled
 from opendicke.engine.kernels import column_peak, level_peak
 
-#: Levels kept beyond the last one that matters: as many again as matter, and at least WIDE_MARGIN, but not beyond the
-#: longest ladder that this spin can have; in any case NARROW_MARGIN.
-WIDE_MARGIN, NARROW_MARGIN = 24, 4
+#: Levels are dropped at this fraction of ``tol``, and this many are kept beyond the last one that is not.
+LEVEL_TOL, LEVEL_MARGIN = 1e-3, 8
 #: RK4 is stable on the imaginary axis up to 2.83; the rest of that is safety for the bound below.
 STABILITY = 2.4
 
 
 @compiled
-def longest_ladder(model):  # type: ignore[no-untyped-def]
-    """Levels that a component may fill: mean number |ΔΛ/w|² for the largest ΔΛ, and four standard deviations more."""
-    widest = max(abs(model[4]), abs(model[5])) * 2 * model[0]
-    mean = widest**2 / max(model[2] ** 2 + model[3] ** 2, 1e-12 * widest**2 + 1e-300)
-    return int(mean + 4 * math.sqrt(mean) + 4)
-
-
-@compiled
-def needed(phi, blocks, levels, stride, threshold, max_blocks, ladder):  # type: ignore[no-untyped-def]
-    """Blocks and levels of the smallest window, with its margins, that holds every |Φ|² > ``threshold``."""
+def needed(phi, blocks, levels, stride, threshold, max_blocks):  # type: ignore[no-untyped-def]
+    """Blocks and levels of the window, with its margins, for a drop of |Φ|² below ``threshold``."""
     last = blocks - 1
     while last > 0 and column_peak(phi, last, levels, stride) <= threshold:
         last -= 1
     level = levels - 1
-    while level > 0 and level_peak(phi, level, blocks, stride) <= threshold:
+    while level > 0 and level_peak(phi, level, blocks, stride) <= LEVEL_TOL**2 * threshold:
         level -= 1
-    wide = min(level + 1 + max(level, WIDE_MARGIN), ladder)
-    return min(max_blocks, last + 2), max(level + 1 + NARROW_MARGIN, wide)
+    return min(max_blocks, last + 2), level + 1 + LEVEL_MARGIN
 
 
 @compiled
