@@ -270,7 +270,7 @@ def along(points: dict[float, xr.Dataset]) -> xr.Dataset:
 
 
 def exponent(points: Sequence[xr.Dataset], n_atoms: Sequence[int], name: Literal["ns", "sn"]) -> Exponent | None:
-    r"""The fit of :math:`\gamma = Ae^{rN}` at one point of the phase diagram; None with fewer than two rates.
+    r"""The fit of :math:`\gamma = Ae^{rN}` at one point of the phase diagram.
 
     Left out are numbers of atoms so small that a state is left faster than half its own slowest relaxation: there is
     no tunnelling out of a state that is no state. Where no passage was seen the time without one enters the fit.
@@ -279,13 +279,16 @@ def exponent(points: Sequence[xr.Dataset], n_atoms: Sequence[int], name: Literal
         points: of :func:`observe` at different N.
         n_atoms: these N.
         name: which rate.
+
+    Returns:
+        The exponent; None where there are not two N with two passages each.
     """
     way = ("ns", "sn").index(name)
     sides = 2 if name == "ns" else 1
     used = [one for one in points if sides * float(one[f"gamma_{name}"]) < float(one.relaxation[way]) / 2]
     chosen = [n for n, one in zip(n_atoms, points, strict=True) if any(one is other for other in used)]
     seen = np.array([float(one.passages[way]) for one in used])
-    if np.count_nonzero(seen) < 2:
+    if np.count_nonzero(seen >= 2) < 2:
         return None
     exposure = np.array([sides * float(one.residence[way]) for one in used])
     with np.errstate(divide="ignore"):

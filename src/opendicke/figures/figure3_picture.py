@@ -12,6 +12,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from opendicke.analysis.phases import boundaries, phase_diagram
 from opendicke.analysis.tunnelling import BISTABLE_CUT, Landscape
@@ -32,7 +33,7 @@ from opendicke.plots.tunnelling import (
 
 #: Of the sphere in (a): from below, so that n is near the middle and s+, s− on either side.
 VIEW = View(azimuth=-125.0, elevation=-52.0)
-#: Of the two states in N = 500 at most; purple is kept for nothing else.
+#: Of (b): monotone in lightness, alike for all kinds of colour blindness.
 SHADES = "cividis"
 SMALL = 6.0
 #: g₋ and g₊ where the names of the phases stand in (b).
@@ -48,16 +49,16 @@ def plot(datasets: Mapping[str, xr.Dataset]) -> Figure:
     found = cuts(datasets)
     transition = Transition.of(found)
     with style.paper():
-        figure = Figure(figsize=(style.PAGE, 5.7))
-        upper = figure.add_gridspec(1, 2, left=0, right=0.9, bottom=0.57, top=0.95, width_ratios=(1, 1.55), wspace=0.2)
-        lower = figure.add_gridspec(1, 3, left=0.07, right=0.99, bottom=0.155, top=0.475, wspace=0.3)
+        figure = Figure(figsize=(style.PAGE, 6.5))
+        upper = figure.add_gridspec(1, 2, left=0, right=0.9, bottom=0.625, top=0.96, width_ratios=(1, 1.55), wspace=0.2)
+        lower = figure.add_gridspec(1, 3, left=0.07, right=0.99, bottom=0.135, top=0.54, wspace=0.3)
         _draw_q(figure.add_subplot(upper[0]), datasets["q"])
         axes = figure.add_subplot(upper[1])
         mesh = _draw_diagram(axes, datasets["diagram"], transition)
         box = axes.get_position()
         bar = figure.colorbar(mesh, cax=figure.add_axes((box.x1 + 0.012, box.y0, 0.014, box.height)))
         bar.set_label("superradiant occupation $p_s$")
-        _draw_exponents(axes.inset_axes((0.62, 0.13, 0.36, 0.34)), transition)
+        _draw_exponents(axes.inset_axes((0.63, 0.12, 0.355, 0.29)), transition)
         _draw_cut(figure.add_subplot(lower[0]), found, "p_s", "ns", transition)
         _draw_cut(figure.add_subplot(lower[1]), found, "p_n", "sn", transition)
         _draw_squeezing(figure.add_subplot(lower[2]), found)
@@ -146,7 +147,7 @@ def _draw_exponents(inset: Axes, transition: Transition) -> None:
     """r_ns and r_sn against s on a white ground."""
     positions = sorted({s for fits in transition.fits.values() for s in fits})
     s = np.array(positions)
-    values: dict[Name, tuple[np.ndarray, np.ndarray]] = {
+    values: dict[Name, tuple[NDArray[np.float64], NDArray[np.float64]]] = {
         name: (
             np.array([fits[p].r if p in fits else np.nan for p in positions]),
             np.array([fits[p].r_sem if p in fits else np.nan for p in positions]),
@@ -171,14 +172,24 @@ def _draw_cut(axes: Axes, found: Mapping[int, xr.Dataset], name: str, rate: Name
     stop = float(next(iter(found.values())).time[-1])
     start, letter = ("normal", "c") if from_n else ("superradiant", "d")
     axes.set_title(rf"({letter}) from the {start} state, $\omega_a t = {stop:g}$", fontsize=7.5)
-    axes.set_ylabel("superradiant $p_s$" if from_n else "normal $p_n$", labelpad=2)
-    inset = axes.inset_axes((0.62, 0.55, 0.36, 0.4) if from_n else (0.21, 0.5, 0.36, 0.4))
+    axes.set_ylabel("superradiant $p_s$" if from_n else "normal $p_n$")
+    inset = _space_above(axes, (-0.06, 1.06), np.linspace(0, 1, 6))
     lines = {s: (fit.log_a, fit.r) for s, fit in transition.fits[rate].items()}
     plot_rates(found, inset, rate, lines)
-    inset.set_xlabel("$N$", fontsize=SMALL, labelpad=0)
     inset.set_ylabel(rf"$\gamma_{{{rate}}}/\omega_a$", fontsize=SMALL, labelpad=0)
-    inset.tick_params(labelsize=SMALL, pad=1.5)
     inset.tick_params(which="minor", labelleft=False)
+
+
+def _space_above(axes: Axes, data: tuple[float, float], ticks: NDArray[np.float64]) -> Axes:
+    """Keep the data, between the two values, in the lower part of ``axes``; an inset against N for the upper part."""
+    low, high = data
+    axes.set_ylim(low, low + (high - low) / 0.57)
+    axes.set_yticks(ticks)
+    axes.yaxis.set_label_coords(-0.13, 0.28)
+    inset = axes.inset_axes((0.2, 0.665, 0.775, 0.315))
+    inset.set_xlabel("$N$", fontsize=SMALL, labelpad=0)
+    inset.tick_params(labelsize=SMALL, pad=1.5)
+    return inset
 
 
 def _draw_squeezing(axes: Axes, found: Mapping[int, xr.Dataset]) -> None:
@@ -186,10 +197,11 @@ def _draw_squeezing(axes: Axes, found: Mapping[int, xr.Dataset]) -> None:
     plot_squeezing(found, axes)
     axes.set_xlim(-0.02, 1.02)
     axes.set_title("(e) squeezing of the normal state", fontsize=7.5)
-    axes.set_ylabel(r"$\xi^2$", labelpad=2)
+    axes.set_ylabel(r"$\xi^2$")
+    largest = max(float(np.nanmax((cut.xi2 + cut.xi2_sem).fillna(cut.xi2_gaussian).values)) for cut in found.values())
+    inset = _space_above(axes, (0.53, max(largest + 0.01, 0.6)), np.arange(0.55, largest, 0.05))
     positions = next(iter(found.values())).s.values
     s = float(positions[np.abs(positions - 0.688).argmin()])
-    inset = axes.inset_axes((0.25, 0.6, 0.42, 0.36))
     one = {n: cut.sel(s=s) for n, cut in found.items()}
     numbers = np.array(list(one))
     inset.errorbar(
@@ -197,9 +209,8 @@ def _draw_squeezing(axes: Axes, found: Mapping[int, xr.Dataset]) -> None:
         marker=markers(positions.tolist())[s], markersize=2.6, linewidth=0, elinewidth=0.6,
     )  # fmt: skip
     inset.axhline(float(one[numbers[0]].xi2_gaussian), color="black", linewidth=0.9)
-    inset.set_xlabel("$N$", fontsize=SMALL, labelpad=0)
-    inset.set_title(rf"$\xi^2$ at $s = {s:g}$", fontsize=SMALL, pad=2)
-    inset.tick_params(labelsize=SMALL, pad=1.5)
+    inset.set_ylabel(rf"$\xi^2$ at $s = {s:g}$", fontsize=SMALL, labelpad=1)
+    inset.set_ylim(0.55, None)
 
 
 def _draw_legend(figure: Figure, found: Mapping[int, xr.Dataset]) -> None:
@@ -211,7 +222,7 @@ def _draw_legend(figure: Figure, found: Mapping[int, xr.Dataset]) -> None:
     handles.append(Line2D([], [], color="black", linewidth=0.9, dashes=(4, 2), label="mean field"))
     handles.append(Line2D([], [], color="black", linewidth=1.0, label=r"Gaussian, $N\to\infty$"))
     figure.legend(
-        handles=handles, loc="lower center", bbox_to_anchor=(0.5, 0.055), ncols=len(handles), fontsize=SMALL,
+        handles=handles, loc="lower center", bbox_to_anchor=(0.5, 0.048), ncols=len(handles), fontsize=SMALL,
         columnspacing=1.2, handlelength=1.8,
     )  # fmt: skip
     places = markers(next(iter(found.values())).s.values.tolist())
@@ -220,7 +231,7 @@ def _draw_legend(figure: Figure, found: Mapping[int, xr.Dataset]) -> None:
         for s, marker in places.items()
     ]
     figure.legend(
-        handles=shapes, loc="lower center", bbox_to_anchor=(0.5, 0.028), ncols=len(shapes), fontsize=SMALL,
+        handles=shapes, loc="lower center", bbox_to_anchor=(0.5, 0.024), ncols=len(shapes), fontsize=SMALL,
         columnspacing=0.9, handletextpad=0.1,
     )  # fmt: skip
 

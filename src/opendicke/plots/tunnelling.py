@@ -141,7 +141,7 @@ def plot_squeezing(cuts: Mapping[int, xr.Dataset], axes: Axes) -> Axes:
     colours = atom_colours(list(cuts))
     for n, cut in cuts.items():
         _points(axes, cut.s.values, cut.xi2.values, cut.xi2_sem.values, colours[n], cut.s.values)
-        axes.plot(cut.s, cut.xi2, color=colours[n], linewidth=0.6, dashes=(3, 1.2))
+        axes.plot(cut.s, cut.xi2, color=colours[n], linewidth=0.4)
     limit = next(iter(cuts.values()))
     axes.plot(limit.s, limit.xi2_gaussian, color="black", linewidth=1.0, label=r"$N\to\infty$")
     axes.set_xlabel("position on the cut $s$")
