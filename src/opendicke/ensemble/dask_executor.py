@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import Any
 
 from opendicke import checks
@@ -51,7 +53,8 @@ class Dask:
                 yield _connected(client)
         else:
             count = self.workers or available_cores()
-            cluster = cluster_of(n_workers=count, threads_per_worker=1, dashboard_address=None)
+            with _interrupts_are_ours():
+                cluster = cluster_of(n_workers=count, threads_per_worker=1, dashboard_address=None)
             with cluster, connect(cluster) as client:
                 yield _connected(client)
 
@@ -68,6 +71,23 @@ class Dask:
             return client.submit(_call, everywhere, item, pure=False)
 
         return in_order(submit, function, items, IN_FLIGHT * _threads(client))
+
+
+@contextmanager
+def _interrupts_are_ours() -> Iterator[None]:
+    """Threads and processes started in here never see a Ctrl-C: this process closes them in good order.
+
+    Blocked signals are inherited; an interrupt that comes meanwhile is delivered at the end.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # started later, it would unblock the signal again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _connected(client: Any) -> Dask:

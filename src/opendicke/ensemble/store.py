@@ -3,8 +3,8 @@
 A store is a folder with one folder per study, named by a hash of everything that determines the study's numbers. A
 study holds ``study.json`` and a file per chunk of consecutive trajectories: a zipped Zarr group, written beside its
 place and then moved there, so that a chunk is whole or absent. What a chunk holds does not depend on who wrote it; two
-processes may therefore work on one study, and one chunk done twice is the same chunk. No clock decides anything here:
-files are told apart by their names and checked by what they hold.
+processes may therefore work on one study, and one chunk done twice is the same chunk. No clock decides what is read or
+run: chunks are told apart by their names and checked by what they hold.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import time
 import uuid
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise, tee
 from pathlib import Path
@@ -36,6 +37,8 @@ FORMAT = 1
 CHUNK = 64
 #: Seconds after which a chunk that is not full yet is written all the same: no more than this is lost in a crash.
 CHECKPOINT = 30.0
+#: Seconds after which a half-written file is taken for left behind; writing one takes milliseconds.
+LEFT_BEHIND = 86400.0
 
 log = logging.getLogger("opendicke.store")
 
@@ -72,6 +75,7 @@ class Store:
         study = Study(self.root / key_of(description))
         if (study.path / "study.json").exists():
             study.check()
+            study.tidy()
             log.info("study %s: %d trajectories are stored", study.path, study.trajectories)
             return study
         try:
@@ -144,6 +148,13 @@ class Study:
             expected = key_of(description)
             raise StoreError(f"{file}: its content hashes to {expected}, not to its name {self.key}: it was changed.")
         return description
+
+    def tidy(self) -> None:
+        """Remove what writers that were killed left half-written, if it has not been touched for a day."""
+        for file in self.path.glob(".*.zarr.zip.*"):
+            with suppress(OSError):
+                if time.time() - file.stat().st_mtime > LEFT_BEHIND:
+                    file.unlink()
 
     def chunks(self) -> dict[int, int]:
         """First index -> number of trajectories, of every chunk on disk."""
@@ -241,8 +252,9 @@ class Stored:
         """The chunk from ``first`` on, as stored; what turns out to be damaged is run here and now."""
         count = there.get(first, 0)
         chunk = _Chunk(self.study, first, self.study.beginning(first)[:count] if count else [])
-        for outcomes in self.inner.map(function, blocks(first + count, first + len(chunk.outcomes))):
-            chunk.add(outcomes)
+        if len(chunk.outcomes) < count:
+            for outcomes in self.inner.map(function, blocks(first + count, first + len(chunk.outcomes))):
+                chunk.add(outcomes)
         return chunk
 
 
