@@ -74,6 +74,22 @@ class Plan:
     diagram_trajectories: int
     q_trajectories: int
 
+    def __str__(self) -> str:
+        a, b = f"(a) {self.q_trajectories} trajectories", "{} × {} points".format(*self.grid)
+        n_atoms, s = ", ".join(map(str, self.n_atoms)), f"{len(self.positions)} positions"
+        return f"{a}; (b) {b}, {self.diagram_trajectories} each; (c)–(e) N = {n_atoms}, {s}, {self.trajectories} each"
+
+    @classmethod
+    def of(cls, datasets: Mapping[str, xr.Dataset]) -> Plan:
+        """What was computed for these."""
+        found, diagram = cuts(datasets), datasets["diagram"]
+        first = next(iter(found.values()))
+        return cls(
+            tuple(found), tuple(first.s.values.tolist()), int(first.attrs["trajectories"]),
+            (diagram.sizes["g_minus"], diagram.sizes["g_plus"]), int(diagram.attrs["trajectories"]),
+            int(datasets["q"].attrs["trajectories"]),
+        )  # fmt: skip
+
 
 #: Minutes on two cores.
 QUICK = Plan((50, 100, 200), (0.1, 0.3, 0.5, 0.688, 0.9), 48, (12, 12), 16, 64)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from opendicke.analysis.phases import boundaries, phase_diagram
 from opendicke.analysis.tunnelling import BISTABLE_CUT, Landscape
-from opendicke.figures.figure3 import G_MINUS, G_PLUS, Transition, cuts
+from opendicke.figures.figure3 import FULL, G_MINUS, G_PLUS, Plan, Transition, cuts
 from opendicke.model import DickeModel
 from opendicke.plots import phases, style
 from opendicke.plots.bloch import View, mark
@@ -51,7 +51,7 @@ def plot(datasets: Mapping[str, xr.Dataset]) -> Figure:
     with style.paper():
         figure = Figure(figsize=(style.PAGE, 6.5))
         upper = figure.add_gridspec(1, 2, left=0, right=0.9, bottom=0.625, top=0.96, width_ratios=(1, 1.55), wspace=0.2)
-        lower = figure.add_gridspec(1, 3, left=0.07, right=0.99, bottom=0.135, top=0.54, wspace=0.3)
+        lower = figure.add_gridspec(1, 3, left=0.07, right=0.99, bottom=0.14, top=0.54, wspace=0.3)
         _draw_q(figure.add_subplot(upper[0]), datasets["q"])
         axes = figure.add_subplot(upper[1])
         mesh = _draw_diagram(axes, datasets["diagram"], transition)
@@ -63,7 +63,7 @@ def plot(datasets: Mapping[str, xr.Dataset]) -> Figure:
         _draw_cut(figure.add_subplot(lower[1]), found, "p_n", "sn", transition)
         _draw_squeezing(figure.add_subplot(lower[2]), found)
         _draw_legend(figure, found)
-        figure.text(0.005, 0.008, _what_was_run(datasets), fontsize=5.5, color="0.35")
+        figure.text(0.005, 0.004, _what_was_run(datasets), fontsize=5.5, color="0.35")
     return figure
 
 
@@ -89,7 +89,7 @@ def plot_phase_diagrams(datasets: Mapping[str, xr.Dataset]) -> Figure:
         for axes in (left, right):
             axes.set(xlim=G_MINUS, ylim=G_PLUS)
         figure.colorbar(mesh, ax=right, label="superradiant occupation $p_s$")
-        figure.text(0.005, 0.004, _what_was_run({"diagram": data}), fontsize=5.5, color="0.35")
+        figure.text(0.005, 0.004, _grid_run(data), fontsize=5.5, color="0.35")
     return figure
 
 
@@ -131,6 +131,7 @@ def _draw_diagram(axes: Axes, data: xr.Dataset, transition: Transition) -> QuadM
     if transition.crossing is not None:
         model = BISTABLE_CUT.model(transition.crossing.s, 1)
         axes.plot(model.g_minus, model.g_plus, "+", color="#39ff9c", markersize=9, markeredgewidth=2)
+        axes.text(model.g_minus - 0.014, model.g_plus - 0.006, "$s_c$", color="#39ff9c", ha="right", va="top")
     _name_phases(axes, None)
     axes.set(xlim=G_MINUS, ylim=G_PLUS, xlabel="co-rotating coupling $g_-$", ylabel="counter-rotating coupling $g_+$")
     n_atoms, stop = data.attrs["n_atoms"], data.attrs["stop"]
@@ -222,7 +223,7 @@ def _draw_legend(figure: Figure, found: Mapping[int, xr.Dataset]) -> None:
     handles.append(Line2D([], [], color="black", linewidth=0.9, dashes=(4, 2), label="mean field"))
     handles.append(Line2D([], [], color="black", linewidth=1.0, label=r"Gaussian, $N\to\infty$"))
     figure.legend(
-        handles=handles, loc="lower center", bbox_to_anchor=(0.5, 0.048), ncols=len(handles), fontsize=SMALL,
+        handles=handles, loc="lower center", bbox_to_anchor=(0.5, 0.054), ncols=len(handles), fontsize=SMALL,
         columnspacing=1.2, handlelength=1.8,
     )  # fmt: skip
     places = markers(next(iter(found.values())).s.values.tolist())
@@ -231,21 +232,21 @@ def _draw_legend(figure: Figure, found: Mapping[int, xr.Dataset]) -> None:
         for s, marker in places.items()
     ]
     figure.legend(
-        handles=shapes, loc="lower center", bbox_to_anchor=(0.5, 0.024), ncols=len(shapes), fontsize=SMALL,
+        handles=shapes, loc="lower center", bbox_to_anchor=(0.5, 0.03), ncols=len(shapes), fontsize=SMALL,
         columnspacing=0.9, handletextpad=0.1,
     )  # fmt: skip
 
 
 def _what_was_run(datasets: Mapping[str, xr.Dataset]) -> str:
-    """How many trajectories of which seed, so that a picture says how good it is."""
-    told = []
-    if "q" in datasets:
-        told.append(f"(a) {datasets['q'].attrs['trajectories']} trajectories")
-    data = datasets["diagram"]
-    points = f"{data.sizes['g_minus']} × {data.sizes['g_plus']} points"
-    told.append(f"(b) {points}, {data.attrs['trajectories']} trajectories each")
-    found = cuts(datasets)
-    if found:
-        counts = sorted({int(cut.attrs["trajectories"]) for cut in found.values()})
-        told.append(f"(c)–(e) {'–'.join(map(str, counts))} trajectories each")
-    return "; ".join(told) + f"; seed {data.attrs['seed']}"
+    """How much of which seed, and what the full figure has, so that a picture says how good it is."""
+    plan, seed = Plan.of(datasets), datasets["diagram"].attrs["seed"]
+    told = f"{plan}; seed {seed}"
+    return told if plan == FULL else f"{told}\nIn full: {FULL}"
+
+
+def _grid_run(data: xr.Dataset) -> str:
+    """The same of the phase diagram alone."""
+    grid, count = (data.sizes["g_minus"], data.sizes["g_plus"]), data.attrs["trajectories"]
+    told = f"{grid[0]} × {grid[1]} points, {count} trajectories each; seed {data.attrs['seed']}"
+    full = f"; in full {FULL.grid[0]} × {FULL.grid[1]} and {FULL.diagram_trajectories}"
+    return told if (grid, count) == (FULL.grid, FULL.diagram_trajectories) else told + full

@@ -58,6 +58,10 @@ class Plan:
     trajectories: int
     wigner: int
 
+    def __str__(self) -> str:
+        n_atoms = ", ".join(map(str, self.n_atoms))
+        return f"N = {n_atoms}; trajectories from each start: {self.trajectories} exact, {self.wigner} truncated Wigner"
+
 
 #: Minutes on two cores.
 QUICK = Plan((50, 100, 200, 300), 96, 512)
@@ -155,7 +159,7 @@ def plot(datasets: Mapping[str, xr.Dataset]) -> Figure:
             _draw_occupations(axes, drawn, name)
             axes.set_title(title)
         _draw_rates(figure.add_subplot(lower[2]), exact, wigner)
-        figure.text(0.005, 0.01, _what_was_run(exact, wigner), fontsize=5.5, color="0.35")
+        figure.text(0.005, 0.006, _what_was_run(exact, wigner), fontsize=5.5, color="0.35")
     return figure
 
 
@@ -232,11 +236,12 @@ def _draw_rates(axes: Axes, exact: Mapping[int, xr.Dataset], wigner: Mapping[int
 
 
 def _what_was_run(exact: Mapping[int, xr.Dataset], wigner: Mapping[int, xr.Dataset]) -> str:
+    """How much of which seed, and what the full figure has."""
     first = next(iter(exact.values())).attrs
-    told = f"{first['trajectories']} exact trajectories from each start"
-    if wigner:
-        told += f", {next(iter(wigner.values())).attrs['trajectories']} of truncated Wigner"
-    return f"{told}; seed {first['seed']}; arrows: upper limits (95 %), no passage seen"
+    count = int(next(iter(wigner.values())).attrs["trajectories"]) if wigner else 0
+    plan = Plan(tuple(exact), int(first["trajectories"]), count)
+    told = f"{plan}; seed {first['seed']}; arrows: upper limits (95 %), no passage seen"
+    return told if plan == FULL else f"{told}\nIn full: {FULL}"
 
 
 def check(datasets: Mapping[str, xr.Dataset]) -> list[Statement]:
