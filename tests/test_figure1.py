@@ -18,11 +18,12 @@ SPIN = ("Sx", "Sy", "Sz")
 
 @pytest.fixture(scope="module")
 def datasets() -> Datasets:
-    """A small run of all panels, on a coarser grid of the same times."""
+    """A small run of all panels, on a coarser grid of times; larger at N = 100, for the few that cross over."""
     found: Datasets = {}
     for panel in figure1.PANELS:
+        count = 256 if panel.n_atoms == 100 else TRAJECTORIES
         found |= figure1.solve_panel(
-            panel, trajectories=TRAJECTORIES, seed=1, times=figure1.TIMES[::5], executor=od.Serial(), progress=False
+            panel, trajectories=count, seed=1, times=figure1.TIMES[::5], executor=od.Serial(), progress=False
         )
     return found
 
@@ -52,7 +53,7 @@ def test_steady_states_follow_the_closed_form() -> None:
 def test_the_paper_is_borne_out(datasets: Datasets) -> None:
     # A statistical test with a fixed seed: with 64 trajectories a true statement fails for about one seed in a hundred.
     found = verdicts(datasets)
-    assert len(found) == 13
+    assert len(found) == 14
     assert [text for text, holds in found.items() if not holds] == []
 
 
@@ -107,6 +108,13 @@ def two_sided_q(datasets: Datasets) -> Datasets:
     return datasets | {"c2": datasets["a2"]}
 
 
+def never_apart(datasets: Datasets) -> Datasets:
+    """Q at the marked time, when it still hangs together, in place of the later one."""
+    q = datasets["a2"]
+    still = q.isel(state_time=[0, 0]).assign_coords(state_time=q.state_time)
+    return datasets | {"a2": still}
+
+
 def unnormalised(datasets: Datasets) -> Datasets:
     """Q without the factor (N + 1)/4π."""
     q = datasets["b2"]
@@ -124,6 +132,8 @@ def unnormalised(datasets: Datasets) -> Datasets:
         (half_length, "(a1) the steady state"),
         (spread_across, "(c2) the trajectories are spread along"),
         (one_sided_q, "weight on both sides"),
+        (one_sided_q, "becomes bimodal"),
+        (never_apart, "becomes bimodal"),
         (two_sided_q, "on one side only"),
         (unnormalised, "integrates to one"),
     ],
@@ -155,9 +165,40 @@ def test_other_numbers_of_atoms() -> None:
     ]  # fmt: skip
     found: Datasets = {}
     for panel in chosen:
-        times = [0.0, figure1.MARKED_TIME, 10.0]
+        times = [0.0, figure1.MARKED_TIME, figure1.LATER_TIME, 20.0]
         found |= figure1.solve_panel(panel, trajectories=2, seed=1, times=times, executor=od.Serial(), progress=False)
     assert len(figure1.plot(found, drawn=chosen).axes) == 6
+    # nothing that the paper says of N = 100 and more is asked of 4 and 6
+    asked = {statement.text[:12] for statement in figure1.check(found, chosen)}
+    assert asked == {"(a1)-(b1) th", "(c1) <S^x> =", "(c1) the tra", "(a2)-(c2) Q "}
+
+
+def test_hundred_thousand_atoms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The packet is a few thousandths of a radian wide: it is drawn enlarged. Without a map the panel says so."""
+    chosen = figure1.panels([10**5])[:1]
+    near = np.abs(figure1.TIMES - figure1.MARKED_TIME) < 2.1  # where corners of mean field's path must not show
+    times = np.union1d(figure1.TIMES[::5], figure1.TIMES[near])
+    found = figure1.solve_panel(chosen[0], trajectories=16, seed=1, times=times, executor=od.Serial(), progress=False)
+    held = {statement.text: statement.holds for statement in figure1.check(found, [*chosen, *chosen])}
+    assert {text[:4] for text, holds in held.items() if holds} >= {"(a1)", "(a2)"}
+    marginal, one_side, along = (
+        next(holds for text, holds in held.items() if words in text)
+        for words in ("N = 100000: only a marginal", "one side only", "along mean field's path")
+    )
+    assert (marginal, one_side, along) == (True, True, True)
+    sphere, axes = figure1.plot(found, drawn=chosen).axes
+    assert sphere.get_title() == "(a1) $N = 10^{5}$"
+    (inset,) = axes.child_axes
+    assert 0 < np.ptp(inset.get_xlim()) < 0.1
+    assert figure1.remarks(chosen) == []
+    monkeypatch.setattr(figure1, "MAP_ATOMS", 1000)
+    without = figure1.solve_panel(
+        chosen[0], trajectories=2, seed=1, times=[0.0, 7.5, 15.0], executor=od.Serial(), progress=False
+    )
+    assert "a2" not in without
+    (_, empty) = figure1.plot(without, drawn=chosen).axes
+    assert "no map of the sphere" in empty.texts[0].get_text()
+    assert "(a2): no Husimi function" in figure1.remarks(chosen)[0]
 
 
 def test_statement_says_what_failed() -> None:

@@ -132,6 +132,25 @@ def test_plot_has_curves_bands_and_inset(datasets: Datasets) -> None:
     figure.draw_without_rendering()
 
 
+def test_too_many_atoms_for_the_negativity(datasets: Datasets) -> None:
+    """N = 10^5: the covariance is there, and the picture says what is not."""
+    found = datasets | figure2.solve_atoms(
+        10**5, trajectories=16, seed=1, times=TIMES, state_times=STATE_TIMES, executor=od.Serial(), progress=False
+    )
+    assert "negativity" not in found["n100000-correlations"]
+    assert figure2.remarks(datasets) == []
+    assert figure2.remarks(found) == [
+        "N = 100000: no negativity above 5000 atoms: its rotations would hold N^2 numbers"
+    ]
+    assert [text for text in verdicts(found) if text.startswith("N = 100000")] == [
+        "N = 100000: the covariance decays to that of a classical mixture of the two superradiant states"
+    ]
+    (axes,) = figure2.plot(found).axes
+    (inset,) = axes.child_axes
+    assert len(inset.containers) == 2
+    assert "not computed" in inset.texts[0].get_text()
+
+
 def test_command_writes_pictures_and_datasets(tmp_path: Path) -> None:
     arguments = ["--trajectories", "16", "--n-atoms", "4", "--n-atoms", "6", "--threads", "1", "--seed", "3"]
     for number in ("1", "2"):

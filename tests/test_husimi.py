@@ -188,3 +188,6 @@ def test_pictures_show_the_state_where_it_is() -> None:
     assert q.theta[peak[0]] == pytest.approx(math.radians(60), abs=0.1)
     assert q.phi[peak[1]] == pytest.approx(math.radians(40), abs=0.1)
     assert axes.yaxis_inverted()
+    small = plot_husimi_map(q, Figure().add_subplot(), cells=20)  # means over 3 x 5 points
+    assert small.get_array().shape == (16, 20)
+    assert np.mean(small.get_array()) == pytest.approx(float(q.Q.mean()), rel=0.05)

@@ -360,14 +360,14 @@ def figure(
         for part in _parts(number, full, atoms, trajectories, options | {"seed": seed}):
             finished += [files.save(dataset, output / f"figure{number}-{name}.nc") for name, dataset in part.items()]
             datasets |= part
-        drawings, statements = _drawn_and_checked(number, atoms, datasets)
+        drawings, statements, remarks = _drawn_and_checked(number, atoms, datasets)
         for name, drawing in drawings.items():
             finished += style.save(drawing, output / name)
     for statement in statements:
         if not (quiet and statement.holds):
             click.echo(f"  {statement}", err=quiet)
     if not quiet:
-        click.echo("\n".join(map(str, finished)))
+        click.echo("\n".join([*(f"  note  {remark}" for remark in remarks), *map(str, finished)]))
     if not all(statement.holds for statement in statements):
         raise click.exceptions.Exit(1)
 
@@ -397,19 +397,20 @@ def _parts(
 
 def _drawn_and_checked(
     number: str, atoms: tuple[int, ...], datasets: Mapping[str, xr.Dataset]
-) -> tuple[dict[str, Any], list[Statement]]:
-    """Pictures by name. What the paper says about Fig. 1 is about its own N: nothing is checked for others."""
+) -> tuple[dict[str, Any], list[Statement], list[str]]:
+    """Pictures by name, what the paper states, and what the pictures leave out."""
     from opendicke.figures import figure1, figure2, figure3, figure3_picture, figure_s4
 
+    if number == "1":
+        drawn = figure1.panels(atoms or figure1.N_ATOMS)
+        picture = figure1.plot(datasets, drawn=drawn)
+        return {"figure1": picture}, figure1.check(datasets, drawn), figure1.remarks(drawn)
     if number == "2":
-        return {"figure2": figure2.plot(datasets)}, figure2.check(datasets)
+        return {"figure2": figure2.plot(datasets)}, figure2.check(datasets), figure2.remarks(datasets)
     if number == "3":
         pictures = {"figure3": figure3_picture.plot, "figure3b": figure3_picture.plot_phase_diagrams}
-        return {name: draw(datasets) for name, draw in pictures.items()}, figure3.check(datasets)
-    if number == "S4":
-        return {"figureS4": figure_s4.plot(datasets)}, figure_s4.check(datasets)
-    statements = figure1.check(datasets) if atoms in ((), figure1.N_ATOMS) else []
-    return {"figure1": figure1.plot(datasets, drawn=figure1.panels(atoms or figure1.N_ATOMS))}, statements
+        return {name: draw(datasets) for name, draw in pictures.items()}, figure3.check(datasets), []
+    return {"figureS4": figure_s4.plot(datasets)}, figure_s4.check(datasets), []
 
 
 #: `resume` is `run`: a run always goes on from what is stored.

@@ -214,4 +214,7 @@ def _label(
         "phi_weight": (("phi",), phi_weight, {"definition": "weight of the integral", "units": "rad"}),
     }
     attrs = dict(dataset.attrs) | {"neglected_overlap": NEGLIGIBLE}
-    return xr.Dataset(data | {"norm": (("state_time",), norm, about)}, coords, attrs)
+    answer = xr.Dataset(data | {"norm": (("state_time",), norm, about)}, coords, attrs)
+    for name in data:  # mostly zeros where N is large
+        answer[name].encoding = {"zlib": True, "complevel": 1}
+    return answer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -17,15 +19,19 @@ COLOUR_MAP = "Blues"
 
 
 def plot_husimi_map(
-    data: xr.Dataset, axes: Axes, *, time: float | None = None, colour_map: str = COLOUR_MAP
+    data: xr.Dataset, axes: Axes, *, time: float | None = None, colour_map: str = COLOUR_MAP, cells: int = 800
 ) -> QuadMesh:
     r"""Draw Q(θ, φ) as a map, θ growing downwards so that all atoms up is on top.
+
+    A grid finer than the picture is averaged over blocks, so that what is narrower than a pixel becomes paler and is
+    not lost.
 
     Args:
         data: from :func:`opendicke.analysis.husimi.husimi`.
         axes: where to draw.
         time: one of its ``state_time`` (the nearest is taken); not needed if there is only one.
         colour_map: of matplotlib.
+        cells: drawn along each axis, at most.
 
     Returns:
         the mesh, for a colour bar.
@@ -42,7 +48,7 @@ def plot_husimi_map(
     >>> mesh.get_array().shape
     (22, 44)
     """
-    q = _at(data, time)
+    q = _coarsened(_at(data, time), checks.integer("cells", cells, minimum=2))
     mesh = axes.pcolormesh(
         q.phi.values / np.pi,
         q.theta.values / np.pi,
@@ -115,6 +121,12 @@ def _at(data: xr.Dataset, time: float | None) -> xr.DataArray:
     index = 0 if time is None else int(np.abs(data.state_time.values - checks.real("time", time)).argmin())
     q: xr.DataArray = data.Q.isel(state_time=index)
     return q
+
+
+def _coarsened(q: xr.DataArray, cells: int) -> xr.DataArray:
+    """Means over blocks, so that no axis has more than ``cells`` points."""
+    blocks = {name: math.ceil(size / cells) for name, size in q.sizes.items() if size > cells}
+    return q.coarsen(blocks, boundary="pad").mean() if blocks else q
 
 
 def _interpolate(q: xr.DataArray, directions: NDArray[np.float64]) -> NDArray[np.float64]:
