@@ -8,7 +8,9 @@ import os
 import platform
 from pathlib import Path
 
-NAMES = ("kernels", "trajectories", "convergence", "reliability", "startup", "mcsolve", "threads")
+NAMES = (
+    "kernels", "trajectories", "convergence", "reliability", "startup", "mcsolve", "spin_states", "coverage", "threads",
+)  # fmt: skip
 
 
 def processor() -> str:

@@ -54,8 +54,8 @@ QUANTITIES: tuple[tuple[str, Function, str, int], ...] = (
 )
 
 
-def run(cases: int = 200) -> None:
-    """About half a minute."""
+def run(cases: int = 600) -> None:
+    """A few minutes."""
     deviations: dict[str, list[np.ndarray]] = {name: [] for name, *_ in QUANTITIES}
     for seed in range(FIRST, FIRST + cases):
         case = random_case(seed)
