@@ -18,20 +18,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 import opendicke as od
+from benchmarks.timing import table
 
 
 def study(store: Path | None, executor: object) -> xr.Dataset:
     """The job: some seconds of work in chunks of a fraction of a second."""
-    model = od.DickeModel(n_atoms=300, omega_a=1.0, omega_c=2.5, kappa=0.5, g_minus=1.13, g_plus=1.13)
+    model = od.DickeModel(n_atoms=100, omega_a=1.0, omega_c=2.5, kappa=0.5, g_minus=1.13, g_plus=1.13)
     method = od.NuHOPS(trajectories=640, seed=11)
     return od.solve(
-        model, od.SpinCoherent(np.pi / 4, np.pi), np.linspace(0, 10, 51), method, store=store, executor=executor
+        model, od.SpinCoherent(np.pi / 4, np.pi), np.linspace(0, 8, 41), method, store=store, executor=executor
     )
 
 
@@ -65,30 +67,40 @@ def chunk_times(store: Path) -> dict[str, float]:
     return {path.name: path.stat().st_mtime_ns for path in store.glob("*/*.zarr.zip")}
 
 
-def trial(number: int, store: Path, longest: float, rng: random.Random) -> str:
-    """One kill and one resumption; returns what was killed, and how far it had come."""
+def uninterrupted(dask: bool) -> float:
+    """Seconds that the child takes, start-up included."""
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.monotonic()
+        start(Path(folder), dask).wait()
+        return time.monotonic() - began
+
+
+def trial(number: int, store: Path, longest: dict[bool, float], rng: random.Random) -> tuple[str, int, float]:
+    """One kill and one resumption; returns what was killed, how many chunks were done, and after how many seconds."""
     dask = number % 2 == 1
     process = start(store, dask)
-    began, wait = time.monotonic(), rng.uniform(0.3, longest * (2.0 if dask else 1.0))
+    began, wait = time.monotonic(), rng.uniform(0.2, 1.0) * longest[dask]
     while time.monotonic() - began < wait and process.poll() is None:
         time.sleep(0.01)
-    victim = "driver"
+    victim, after_s = "driver", time.monotonic() - began
     workers = dask_workers(process.pid) if dask and number % 4 == 3 else []
-    if workers:
-        victim = "worker"
-        os.kill(rng.choice(workers), signal.SIGKILL)
-        process.wait()
-    else:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    with suppress(ProcessLookupError):  # it has just ended by itself
+        if workers:
+            victim = "worker"
+            os.kill(rng.choice(workers), signal.SIGKILL)
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
     before = chunk_times(store)
+    process.wait()
     if victim == "driver":
         start(store, dask).wait()
     after = chunk_times(store)
-    again = [name for name, when in before.items() if after[name] != when]
+    again = [name for name, when in before.items() if after.get(name) != when]
     if again:
         raise SystemExit(f"run {number}: complete chunks were written again: {again}")
-    return f"{victim} killed after {time.monotonic() - began:.1f} s with {len(before)} chunks done"
+    where = "Dask" if dask else "threads"
+    return victim + f" ({where})", len(before), after_s
 
 
 def main() -> None:
@@ -103,15 +115,22 @@ def main() -> None:
         child(Path(options.child), options.dask)
         return
     rng = random.Random(options.seed)
-    began = time.monotonic()
     expected = study(None, od.Threads(2))
-    longest = time.monotonic() - began + 3.0  # the process's own start
+    longest = {dask: uninterrupted(dask) for dask in (False, True)}
+    found: dict[str, list[int]] = {}
     for number in range(options.runs):
         store = Path(tempfile.mkdtemp())
-        told = trial(number, store, longest, rng)
+        victim, chunks, seconds = trial(number, store, longest, rng)
         xr.testing.assert_identical(study(store, od.Serial()).drop_attrs(), expected.drop_attrs())
         shutil.rmtree(store)
-        print(f"run {number + 1} of {options.runs}: {told}; result identical", flush=True)
+        found.setdefault(victim, []).append(chunks)
+        killed = f"{victim} killed after {seconds:.1f} s with {chunks} chunks done"
+        print(f"run {number + 1} of {options.runs}: {killed}; result identical", flush=True)
+    print(f"\n{options.runs} runs killed and resumed: all results identical, no complete chunk written twice")
+    table(
+        ["killed", "runs", "chunks done at the kill, of 10"],
+        [[victim, len(counts), " ".join(map(str, sorted(counts)))] for victim, counts in sorted(found.items())],
+    )
 
 
 if __name__ == "__main__":
