@@ -171,9 +171,9 @@ def _draw_map(axes: Axes, panel: Panel, datasets: Mapping[str, xr.Dataset], *, f
     else:
         now = q.sel(state_time=[MARKED_TIME], method="nearest")
         plot_husimi_map(now, axes)
-        largest = float(now.Q.max())
+        largest = float(f"{now.Q.max().item():.2g}")
         axes.text(
-            0.97, 0.94, f"max {largest:.2g}", transform=axes.transAxes, ha="right", va="top", fontsize=5.5, color="0.3"
+            0.97, 0.94, f"max {largest:g}", transform=axes.transAxes, ha="right", va="top", fontsize=5.5, color="0.3"
         )
         window = _window(now)
         if window is not None:

@@ -1,10 +1,10 @@
-r"""Fig. 2: covariance of atoms and field against time; inset: entanglement between two halves of the atoms.
+r"""Fig. 2: covariance of atoms and field against time, and below it the entanglement of two halves of the atoms.
 
 Parameters and initial state are those of Fig. 1 (a1)–(c1). The covariance
 :math:`C_{af} = \langle S^xa\rangle - \langle S^x\rangle\langle a\rangle` is complex; drawn is its real part, over
 :math:`N^{3/2}`, with a band of one standard error; the same is checked. The second-order cumulant expansion
-joins at N = 500. In the inset the N atoms are split into two equal groups, whose entanglement is measured by the
-negativity, up to N of a few thousand.
+joins at N = 500. For the lower panel (an inset in the paper) the N atoms are split into two equal groups, whose
+entanglement is measured by the negativity, up to N of a few thousand.
 
 Source: K. Müller and W. T. Strunz, *Genuine quantum effects in Dicke-type models at large atom numbers*, Fig. 2.
 """
@@ -41,28 +41,7 @@ CUMULANTS = f"n{CUMULANT_ATOMS}-cumulants"
 #: 1/ω_a
 TIMES: NDArray[np.float64] = np.linspace(0.0, 20.0, 201)
 #: 1/ω_a; where the negativity is computed.
-STATE_TIMES = (
-    0.5,
-    1.0,
-    1.5,
-    2.0,
-    2.5,
-    3.0,
-    3.5,
-    4.0,
-    5.0,
-    6.0,
-    7.0,
-    8.0,
-    9.0,
-    10.0,
-    11.0,
-    12.0,
-    13.5,
-    15.0,
-    17.0,
-    20.0,
-)
+STATE_TIMES = (*(0.5 * step for step in range(1, 21)), 11.0, 12.0, 13.5, 15.0, 17.0, 20.0)
 #: 1/ω_a; the covariance counts as late over the last so many times: a period of the spiral into the steady state.
 LATE = 2.5
 TRAJECTORIES = 500
@@ -133,37 +112,39 @@ def run(
 
 
 def plot(datasets: Mapping[str, xr.Dataset]) -> Figure:
-    """The covariance, and the negativity in an inset, as wide as a column.
+    """The covariance, and the negativity below, as wide as a column.
 
     Args:
         datasets: those of :func:`run`.
     """
     with style.paper():
-        figure = Figure(figsize=(style.COLUMN, 3.6), layout="constrained")
-        axes = figure.add_subplot()
-        inset = axes.inset_axes((0.54, 0.2, 0.44, 0.23))
-        axes.axhline(0, color="0.8", linewidth=0.6, zorder=0)
-        inset.axhline(0, color="0.8", linewidth=0.6, zorder=0)
+        figure = Figure(figsize=(style.COLUMN, 4.0), layout="constrained")
+        axes, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2.4, 1))
+        for part in (axes, lower):
+            part.axhline(0, color="0.8", linewidth=0.6, zorder=0)
+        smallest = np.inf
         for place, (n_atoms, found) in enumerate(_correlations(datasets).items()):
             colour = style.COLOURS[_COLOURS[place % len(_COLOURS)]]
-            _band(axes, found.time.values, *_scaled(found, n_atoms), colour, f"$N = {written(n_atoms)}$")
+            values, errors = _scaled(found, n_atoms)
+            smallest = min(smallest, float(np.abs(values.real).max()))
+            _band(axes, found.time.values, values, errors, colour, f"$N = {written(n_atoms)}$")
             if "negativity" in found:
-                inset.errorbar(
+                lower.errorbar(
                     found.state_time.values, found.negativity.values, found.negativity_sem.values,
-                    color=colour, linewidth=0.8, marker="o", markersize=1.6, elinewidth=0.6,
+                    color=colour, linewidth=0.8, marker="o", markersize=2.0, elinewidth=0.6, clip_on=False,
                 )  # fmt: skip
         _draw_cumulants(axes, datasets[CUMULANTS])
-        # Logarithmic beyond ±1e-3, since the values for the three N are orders of magnitude apart
-        axes.set_yscale("symlog", linthresh=1e-3, linscale=1.0, subs=range(2, 10))
-        axes.set(xlabel=r"$\omega_a t$", ylabel=r"$\mathrm{Re}\, C_{af}/N^{3/2}$")
+        # Logarithmic beyond a third of the smallest curve, since values for different N are orders of magnitude apart
+        linear = 10.0 ** round(np.log10(smallest / 3))
+        axes.set_yscale("symlog", linthresh=linear, linscale=1.0, subs=range(2, 10))
+        axes.set_ylabel(r"$\mathrm{Re}\, C_{af}/N^{3/2}$")
         axes.margins(x=0)
-        axes.set_ylim(bottom=2 * axes.get_ylim()[0])
         axes.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=2, handlelength=2.2, columnspacing=1.2)
-        inset.tick_params(labelsize=6, pad=2)
-        inset.set_ylabel("negativity", fontsize=6, labelpad=1)
+        lower.set(xlabel=r"$\omega_a t$", ylabel="negativity")
         if remarks(datasets):
-            text = f"not computed for\n$N > {NEGATIVITY_ATOMS}$"
-            inset.text(0.97, 0.93, text, transform=inset.transAxes, ha="right", va="top", fontsize=5.5)
+            text = f"not computed for $N > {NEGATIVITY_ATOMS}$"
+            lower.text(0.98, 0.92, text, transform=lower.transAxes, ha="right", va="top", fontsize=6.5)
+        figure.align_ylabels()
     return figure
 
 
