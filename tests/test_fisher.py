@@ -62,6 +62,27 @@ def test_one_axis_twisting() -> None:
     assert found.qfi_max.item() == pytest.approx(expected, rel=1e-9)
 
 
+def test_analytic_states_at_a_hundred_thousand_atoms() -> None:
+    """A cat has N², a Dicke state 2 (j(j+1) − m²), a coherent state N, and the twisted state Kitagawa and Ueda's."""
+    n_atoms = 10**5
+    j, m = n_atoms / 2, n_atoms / 2 - np.arange(n_atoms + 1)
+    cat, dicke = np.zeros((2, n_atoms + 1))
+    cat[[0, -1]], dicke[40_000] = math.sqrt(0.5), 1.0
+    coherent = od.SpinCoherent(math.pi / 2, 0.0).dicke_amplitudes(n_atoms)
+    angle = 24 ** (1 / 6) * j ** (-2 / 3)
+    a = 1 - math.cos(angle) ** (n_atoms - 2)
+    b = 4 * math.sin(angle / 2) * math.cos(angle / 2) ** (n_atoms - 2)
+    cases = [
+        (cat, n_atoms**2),
+        (dicke, 2 * (j * (j + 1) - m[40_000] ** 2)),
+        (coherent, n_atoms),
+        (coherent * np.exp(-0.5j * angle * m**2), n_atoms * (1 + (n_atoms - 1) / 4 * (a + math.hypot(a, b)))),
+    ]
+    for psi, expected in cases:
+        found = fisher_information(states_dataset(n_atoms, [psi, psi], [np.eye(3)] * 2))
+        assert found.qfi_max.item() == pytest.approx(expected, rel=1e-6)
+
+
 def spectral(rho: np.ndarray, spin: np.ndarray) -> np.ndarray:
     """F from the definition, over all pairs of eigenstates."""
     values, vectors = np.linalg.eigh(rho)

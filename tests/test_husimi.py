@@ -59,6 +59,24 @@ def test_dicke_states_in_a_tilted_frame(n_atoms: int, n: int) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-12)
 
 
+def test_cat_and_twisted_state_at_a_hundred_thousand_atoms() -> None:
+    """A cat has half of a coherent state's Q at each pole; the twisted state against its overlaps written out."""
+    n_atoms = 10**5
+    density = (n_atoms + 1) / (4 * np.pi)
+    cat = np.zeros((1, n_atoms + 1))
+    cat[0, [0, -1]] = math.sqrt(0.5)
+    q = husimi(states_dataset(n_atoms, cat, np.eye(3)[None]), theta=[0.0, 0.01, math.pi / 2, math.pi], phi=[0.7])
+    np.testing.assert_allclose(q.Q.values.ravel() / density, [0.5, 0.5 * math.cos(0.005) ** (2 * n_atoms), 0, 0.5])
+    m = n_atoms / 2 - np.arange(n_atoms + 1)
+    strength = 24 ** (1 / 6) * (n_atoms / 2) ** (-2 / 3)
+    twisted = od.SpinCoherent(math.pi / 2).dicke_amplitudes(n_atoms) * np.exp(-0.5j * strength * m**2)
+    theta, phi = np.pi / 2 + np.array([-0.01, 0.0, 0.005]), np.array([-0.3, -0.1, 0.0, 0.004, 0.3])
+    found = husimi(states_dataset(n_atoms, [twisted], np.eye(3)[None]), theta=theta, phi=phi).Q.values[0] / density
+    bras = np.array([[od.SpinCoherent(t, p).dicke_amplitudes(n_atoms) for p in phi] for t in theta])
+    np.testing.assert_allclose(found, np.abs(bras.conj() @ twisted) ** 2, rtol=1e-6, atol=1e-12)
+    assert found.max() > 0.01
+
+
 def test_random_states_agree_with_the_lab_basis() -> None:
     """Amplitudes, phases and frame together, against coherent states written out in the lab."""
     random = np.random.default_rng(5)

@@ -2,6 +2,7 @@
 
 import logging
 
+from opendicke import analysis
 from opendicke.comparison import compare
 from opendicke.ensemble.dask_executor import Dask
 from opendicke.ensemble.executors import Processes, Serial, Threads
@@ -45,6 +46,7 @@ __all__ = [
     "TrajectoryError",
     "TruncatedWigner",
     "UnphysicalWarning",
+    "analysis",
     "compare",
     "solve",
     "sweep",

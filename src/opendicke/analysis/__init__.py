@@ -1,1 +1,21 @@
-"""What mean-field and Gaussian theory say of a model: numbers and Datasets, no figures."""
+"""What follows from answers and from models: numbers and Datasets, no pictures.
+
+Every module is there after ``import opendicke as od`` and loaded when it is first used:
+``od.analysis.squeezing.squeezing(answer)``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name not in __dir__():
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__dir__())}")
+    return import_module(f"{__name__}.{name}")
+
+
+def __dir__() -> list[str]:
+    return sorted(module.name for module in iter_modules(__path__))
