@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -180,3 +184,141 @@ def test_find_needs_one_study(tmp_path: Path) -> None:
     assert Store(tmp_path).find(key[:4]).key == key
     with pytest.raises(StoreError, match="0 studies begin with 'zz'"):
         Store(tmp_path).find("zz")
+
+
+def test_read_only_folder(tmp_path: Path, reference: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests may run as root, whom no permission stops: the refusal is that of a read-only file system, by hand."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    run(store=tmp_path)
+    monkeypatch.setattr(store_module.os, "replace", refuse)
+    assert_identical(run(store=tmp_path), reference)  # what is complete can be read
+    with pytest.raises(StoreError, match=r"cannot be written \(.*Read-only file system\).*intact"):
+        run(160, store=tmp_path)
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(StoreError, match=r"cannot be written to \(.*Read-only.*Choose another folder"):
+        run(store=tmp_path / "new")
+
+
+@pytest.mark.parametrize("clock", [[2e9, 1e9, 0.0], [0.0], [-1e9]])
+def test_clock_that_goes_backwards(
+    tmp_path: Path, reference: xr.Dataset, monkeypatch: pytest.MonkeyPatch, clock: list[float]
+) -> None:
+    left = list(clock)
+    monkeypatch.setattr("time.time", lambda: left.pop(0) if len(left) > 1 else left[0])
+    assert_identical(run(store=tmp_path), reference)
+    study = only_study(tmp_path)
+    assert study.trajectories == 150
+    monkeypatch.undo()
+    assert_identical(run(store=tmp_path / "on time"), reference)
+    for first, count in study.chunks().items():  # a chunk is the same file whenever it is written
+        name = study.file(range(first, first + count)).name
+        assert (study.path / name).read_bytes() == (only_study(tmp_path / "on time").path / name).read_bytes()
+    assert_identical(run(store=tmp_path), reference)
+
+
+class StopAfter:
+    """A progress meter that interrupts."""
+
+    def __init__(self, trajectories: int) -> None:
+        self.left = trajectories
+
+    def start(self, total: int, unit: str, label: str) -> None: ...
+
+    def advance(self, amount: int, **notes: object) -> None:
+        self.left -= amount
+        if self.left <= 0:
+            raise KeyboardInterrupt
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("executor", [od.Serial(), od.Threads(2)])
+def test_interrupt_writes_what_is_finished(tmp_path: Path, reference: xr.Dataset, executor: object) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(store=tmp_path, executor=executor, progress=StopAfter(80))
+    assert 80 <= only_study(tmp_path).trajectories < 80 + 16
+    ran = count_runs(lambda: assert_identical(run(store=tmp_path), reference))
+    assert 150 - 96 < ran <= 150 - 80
+
+
+def count_runs(work: Callable[[], None]) -> int:
+    """How many trajectories ``work`` runs."""
+    from opendicke.methods import nuhops
+
+    indices = []
+    original = nuhops.NuHOPSSimulator.__call__
+
+    def counting(self: nuhops.NuHOPSSimulator, index: int) -> object:
+        indices.append(index)
+        return original(self, index)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nuhops.NuHOPSSimulator, "__call__", counting)
+        work()
+    return len(indices)
+
+
+def test_only_what_is_missing_is_run(tmp_path: Path, reference: xr.Dataset) -> None:
+    run(100, store=tmp_path)
+    only_study(tmp_path).file(range(0, 64)).unlink()
+    assert count_runs(lambda: assert_identical(run(store=tmp_path), reference)) == 64 + 50
+
+
+def test_slow_trajectories_are_written_before_their_chunk_is_full(
+    tmp_path: Path, reference: xr.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+    original = store_module.Study.write
+    monkeypatch.setattr(store_module, "CHECKPOINT", 0.0)
+    monkeypatch.setattr(
+        store_module.Study, "write", lambda self, outcomes: (written.append(len(outcomes)), original(self, outcomes))
+    )
+    assert_identical(run(store=tmp_path, executor=od.Serial()), reference)
+    assert len(written) > 10
+    assert set(only_study(tmp_path).chunks().values()) == {64, 22}  # shorter ones are gone
+
+
+def test_a_shorter_chunk_stands_in_for_a_damaged_one(tmp_path: Path, reference: xr.Dataset) -> None:
+    run(20, store=tmp_path)
+    study = only_study(tmp_path)
+    short = study.file(range(20)).read_bytes()
+    run(store=tmp_path)
+    study.file(range(20)).write_bytes(short)  # another process was late with it
+    study.file(range(64)).write_bytes(b"damaged")
+    assert count_runs(lambda: assert_identical(run(store=tmp_path), reference)) == 44
+
+
+def test_two_processes_on_one_study(tmp_path: Path, reference: xr.Dataset) -> None:
+    program = (
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[2]); import test_store, opendicke as od\n"
+        "for count in (30, 100, 150): test_store.run(count, store=Path(sys.argv[1]), executor=od.Threads(2))"
+    )
+    command = [sys.executable, "-W", "error", "-c", program, str(tmp_path), str(Path(__file__).parent)]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    errors = [process.communicate(timeout=120)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], errors
+    assert count_runs(lambda: assert_identical(run(store=tmp_path), reference)) == 0
+    assert not list(only_study(tmp_path).path.glob(".*"))
+
+
+def test_what_a_killed_writer_left_is_removed_after_a_day(tmp_path: Path, reference: xr.Dataset) -> None:
+    run(store=tmp_path)
+    study, now = only_study(tmp_path), time.time()
+    for name, age in (("old", 2e5), ("young", 60.0), ("from the future", -1e6)):
+        left = study.path / f".00000000-00000063.zarr.zip.1.{name}"
+        left.write_bytes(b"half")
+        os.utime(left, (now - age, now - age))
+    assert_identical(run(store=tmp_path), reference)
+    assert sorted(file.suffix for file in study.path.glob(".*")) == [".from the future", ".young"]
+
+
+@pytest.mark.parametrize("size", [7, 200])
+def test_the_size_of_a_chunk_changes_nothing(
+    tmp_path: Path, reference: xr.Dataset, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(store_module, "CHUNK", size)
+    for executor in (od.Threads(3), od.Serial()):
+        assert_identical(run(store=tmp_path, executor=executor), reference)

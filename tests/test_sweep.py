@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import opendicke as od
 from opendicke.ensemble.store import StoreError
@@ -73,3 +75,97 @@ def test_bad_grids() -> None:
         od.sweep(MODEL, {}, od.Normal(), TIMES, METHOD)
     with pytest.raises(ValueError, match="kappa: expected a number >= 0"):
         od.sweep(MODEL, {"kappa": [-1.0]}, od.Normal(), TIMES, METHOD)
+
+
+class Recorder:
+    """A progress meter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.total, self.unit, self.done, self.notes, self.closed = 0, "", 0, {}, 0
+
+    def start(self, total: int, unit: str, label: str) -> None:
+        self.total, self.unit = total, unit
+
+    def advance(self, amount: int, **notes: Any) -> None:
+        self.done += amount
+        self.notes |= notes
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+GRID = {"g_minus": [0.5, 1.0, 1.2], "g_plus": [0.0, 0.3]}
+
+
+def test_points_side_by_side_change_nothing(tmp_path: Path) -> None:
+    expected = od.sweep(MODEL, GRID, od.Normal(), TIMES, METHOD, executor=od.Serial()).drop_vars("wall_time_s")
+    for executor in (od.Threads(1), od.Threads(3)):
+        for store in (None, tmp_path, tmp_path):
+            result = od.sweep(MODEL, GRID, od.Normal(), TIMES, METHOD, executor=executor, store=store)
+            xr.testing.assert_identical(result.drop_vars("wall_time_s").drop_attrs(), expected.drop_attrs())
+
+
+def test_precision_of_every_point_and_the_meter() -> None:
+    method = od.NuHOPS(2000, seed=1, precision=od.Precision("Sz", absolute=0.1))
+    meter = Recorder()
+    result = od.sweep(MODEL, GRID, od.Inverted(), TIMES, method, executor=od.Threads(2), progress=meter)
+    assert (result.precision_reached == 1).all()
+    assert (result.Sz_sem <= 0.1).all()
+    assert len(np.unique(result.trajectories)) > 1
+    assert (meter.total, meter.unit, meter.closed) == (6 * 2000, "trajectory", 1)
+    assert meter.done == meter.total  # an early end counts in full, so that the time left is right
+    assert meter.notes["points"] == "6/6"
+    assert {"g_minus", "g_plus", "largest_states", "largest_levels"} <= set(meter.notes)
+
+
+def test_meter_counts_points_where_there_are_no_trajectories() -> None:
+    meter = Recorder()
+    od.sweep(MODEL, GRID, od.Normal(), TIMES, od.MeanField(), progress=meter)
+    assert (meter.total, meter.unit, meter.done) == (6, "point", 6)
+
+
+def test_common_random_numbers_are_common_although_rates_differ() -> None:
+    """The difference of two neighbouring points is far less noisy than with streams of their own."""
+    grid = {"g_minus": [1.0, 1.05]}
+    options = {"executor": od.Serial()}
+
+    def spread(common: bool) -> float:
+        differences = []
+        for seed in range(8):
+            method = od.NuHOPS(16, seed=seed)
+            result = od.sweep(MODEL, grid, od.Inverted(), TIMES, method, common_random_numbers=common, **options)
+            differences.append(float(result.Sz[1, -1] - result.Sz[0, -1]))
+        return float(np.std(differences))
+
+    assert spread(True) < 0.3 * spread(False)
+
+
+@pytest.mark.parametrize("method", [od.HOPS(20, seed=1, depth=40), od.TruncatedWigner(20, seed=1)])
+def test_every_sampled_method_has_streams_of_points(method: Any) -> None:
+    grid = {"g_minus": [1.0, 1.0 + 1e-9]}
+    apart = od.sweep(MODEL, grid, od.Inverted(), TIMES, method)
+    common = od.sweep(MODEL, grid, od.Inverted(), TIMES, method, common_random_numbers=True)
+    assert abs(float(apart.Sz[0, -1] - apart.Sz[1, -1])) > 1e-3
+    assert abs(float(common.Sz[0, -1] - common.Sz[1, -1])) < 1e-6
+
+
+def test_interrupted_sweep_goes_on(tmp_path: Path) -> None:
+    class Interrupt(Recorder):
+        def advance(self, amount: int, **notes: Any) -> None:
+            super().advance(amount, **notes)
+            if self.done >= 100:
+                raise KeyboardInterrupt
+
+    expected = od.sweep(MODEL, GRID, od.Normal(), TIMES, METHOD, executor=od.Serial())
+    with pytest.raises(KeyboardInterrupt):
+        od.sweep(MODEL, GRID, od.Normal(), TIMES, METHOD, executor=od.Threads(2), store=tmp_path, progress=Interrupt())
+    partial = od.sweep(MODEL, GRID, od.Normal(), TIMES, METHOD, store=tmp_path, run_missing=False)
+    assert 0 < partial.trajectories.sum() < 240
+    result = od.sweep(MODEL, GRID, od.Normal(), TIMES, METHOD, store=tmp_path)
+    np.testing.assert_array_equal(result.Sz, expected.Sz)
+    np.testing.assert_array_equal(result.Sz_sem, expected.Sz_sem)
+
+
+def test_a_failing_point_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="n_atoms: "):
+        od.sweep(MODEL, {"n_atoms": [4, 10**6]}, od.Normal(), TIMES, od.HOPS(2), executor=od.Threads(2))

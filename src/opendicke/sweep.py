@@ -19,6 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 from opendicke import checks
 from opendicke.ensemble.executors import Serial, Threads, closing, opened
 from opendicke.ensemble.store import Store, StoreError, Study, key_of
+from opendicke.methods.hops import HOPS, HOPSSimulator
+from opendicke.methods.nuhops import NuHOPS, NuHOPSSimulator
+from opendicke.methods.truncated_wigner import TruncatedWigner, WignerSimulator
 from opendicke.model import DickeModel
 from opendicke.problem import Executor, Method, Problem, Progress
 from opendicke.progress import SharedMeter, meter
@@ -42,6 +45,14 @@ COUNTS = (
 MOST_POINTS = 32
 
 
+#: What chooses the noise step of each method that has noise.
+SIMULATORS: dict[type, Any] = {
+    NuHOPS: NuHOPSSimulator,
+    HOPS: HOPSSimulator,
+    TruncatedWigner: WignerSimulator,
+}
+
+
 def sweep(
     model: DickeModel | Callable[..., DickeModel],
     grid: Mapping[str, ArrayLike],
@@ -63,9 +74,10 @@ def sweep(
         grid: parameter name -> its values (one-dimensional, all different); the sweep runs over their product.
         state, times, method, observables, executor: as for :func:`opendicke.solve`. A ``Precision`` in the method holds
             at every point by itself.
-        common_random_numbers: use the same noise at every point, so that differences between points are less noisy;
-            otherwise the streams of different points are independent. A point's stream depends on its parameters, not
-            on its place in the grid: a grid may be refined without losing what is done.
+        common_random_numbers: use the same noise at every point, so that differences between points are less noisy (the
+            default step is then that of the fastest point, as the noise depends on the steps); otherwise the streams of
+            different points are independent. A point's stream depends on its parameters, not on its place in the
+            grid: a grid may be refined without losing what is done.
         run_missing: False runs nothing and returns what ``store`` holds by now, with NaN at points that are not begun:
             a look at a sweep that is still running elsewhere.
         progress: None for a bar on a terminal only. It counts the trajectories of all points (a point that meets its
@@ -88,6 +100,8 @@ def sweep(
     """
     axes = _axes(grid)
     points = list(_points(model, axes))
+    if common_random_numbers:
+        method = _with_common_step(method, [Problem(at, state, checks.time_grid(times)) for _, at in points])
     trajectories = getattr(method, "trajectories", None)
     shared = SharedMeter(meter(progress), len(points), trajectories)
     asked = _Asked(
@@ -129,6 +143,14 @@ class _Asked:
         options: dict[str, Any] = {"executor": executor, "progress": gauge, "store": self.store}
         result = solve(model, self.state, self.times, method, self.observables, **options)
         return result[[name for name, data in result.data_vars.items() if data.dims == ("time",)]]
+
+
+def _with_common_step(method: Any, problems: list[Problem]) -> Any:
+    """The method with the shortest of the noise steps that it would choose at these problems."""
+    simulator = SIMULATORS.get(type(method))
+    if simulator is None or method.step is not None:
+        return method
+    return dataclasses.replace(method, step=min(simulator(problem, method).step for problem in problems))
 
 
 def with_point(method: Any, model: DickeModel) -> Any:
