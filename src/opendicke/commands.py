@@ -355,7 +355,7 @@ def figure(
     options = {"executor": executor_for(threads, None), "progress": False if quiet else None, "store": store}
     finished: list[Path] = []
     datasets: dict[str, xr.Dataset] = {}
-    with short_errors(finished):
+    with short_errors(finished, store):
         usable(output)
         for part in _parts(number, full, atoms, trajectories, options | {"seed": seed}):
             finished += [files.save(dataset, output / f"figure{number}-{name}.nc") for name, dataset in part.items()]
