@@ -115,9 +115,10 @@ def observe(model: DickeModel, runs: Runs, times: NDArray[np.float64] = TIMES, *
 
     Returns:
         Dataset with ``p_s`` (from n) and ``p_n`` (from s+) over time, with errors; ``gamma_ns`` and ``gamma_sn`` from
-        counts with intervals of 95 %, ``<name>_fit`` and ``<name>_fit_sem`` from the fit of (S4) and (S5), NaN with
-        fewer than 6 passages each way; ``passages``, ``residence``, ``relaxation`` (rate of the slowest motion about n
-        and s) and, unless by truncated Wigner, ``xi2``, ``xi2_sem`` and ``states`` (:func:`normal_squeezing`).
+        counts with intervals of 95 %, ``<name>_fit`` and ``<name>_fit_sem`` from the fit of (S4) and (S5) after a
+        ``lag``, NaN with fewer than 6 passages each way; ``passages``, ``residence``, ``relaxation`` (rate of the
+        slowest motion about n and s) and, unless by truncated Wigner, ``xi2``, ``xi2_sem`` and ``states``
+        (:func:`normal_squeezing`).
     """
     landscape = Landscape.of(model)
     answers = {start: runs.solve(model, start, times) for start in STARTS}
@@ -163,9 +164,7 @@ def _examples(answers: dict[str, xr.Dataset], labels: dict[str, NDArray[np.int8]
 
 
 def _provenance(model: DickeModel, runs: Runs, answers: dict[str, xr.Dataset]) -> dict[str, Any]:
-    wall = sum(float(answer.attrs["wall_time_s"]) for answer in answers.values())
-    method = answers["n"].attrs["method"]
-    about = {"trajectories": runs.trajectories, "seed": runs.seed, "method": method, "wall_time_s": wall}
+    about = {"trajectories": runs.trajectories, "seed": runs.seed, "method": answers["n"].attrs["method"]}
     return about | {"model": json.dumps(dataclasses.asdict(model)), "versions": answers["n"].attrs["versions"]}
 
 
@@ -180,10 +179,11 @@ def _rates(
         "passages": ("direction", np.array([out, back]), {"definition": "passages seen, n to s and s to n"}),
         "residence": ("state", np.array([passages.residence[NORMAL], passages.residence[PLUS:].sum()])),
     }
-    fitted = {"ns": (math.nan, math.nan), "sn": (math.nan, math.nan)}
+    fitted, lag = {"ns": (math.nan, math.nan), "sn": (math.nan, math.nan)}, math.nan
     if min(out, back) >= FEWEST_PASSAGES and min(map(len, indicators.values())) >= 2 * GROUPS:
         fit = fit_populations(times, indicators["n"], indicators["s+"], batches=GROUPS)
-        fitted = {"ns": (fit.ns, fit.ns_sem), "sn": (fit.sn, fit.sn_sem)}
+        fitted, lag = {"ns": (fit.ns, fit.ns_sem), "sn": (fit.sn, fit.sn_sem)}, fit.lag
+    data["lag"] = ((), lag, {"definition": "times before it were left out of the fit"})
     rates: dict[str, Rate] = {"ns": counted.ns, "sn": counted.sn}
     for name, rate in rates.items():
         words = {"definition": f"gamma_{name}: passages over time", "units": "rate"}
@@ -264,7 +264,6 @@ def spin_moments(
 def along(points: dict[float, xr.Dataset]) -> xr.Dataset:
     """The points of a cut at one N, by position s, as one Dataset over ``s``."""
     whole = xr.concat(list(points.values()), dim="s", combine_attrs="override").assign_coords(s=list(points))
-    whole.attrs["wall_time_s"] = sum(one.attrs["wall_time_s"] for one in points.values())
     whole.attrs["n_atoms"] = json.loads(whole.attrs.pop("model"))["n_atoms"]
     return whole
 

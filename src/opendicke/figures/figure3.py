@@ -137,8 +137,8 @@ def solve_diagram(
         "leading_normal": mean_field.leading_normal,
     }
     about = {"n_atoms": n_atoms, "trajectories": trajectories, "seed": seed, "tol": TOLERANCE}
-    stop = {"stop": float(np.max(np.asarray(times))), "wall_time_s": float(answer.wall_time_s.sum())}
-    result = xr.Dataset(data, attrs=about | stop | {"versions": answer.attrs["versions"]})
+    stop = {"stop": float(np.max(np.asarray(times))), "versions": answer.attrs["versions"]}
+    result = xr.Dataset(data, attrs=about | stop)
     result.p_s.attrs = {"definition": "(<S^z>/N + 1/2) / (m_z of the superradiant state + 1/2), within 0 and 1"}
     return {"diagram": result}
 

@@ -62,7 +62,7 @@ def plot_occupation(cuts: Mapping[int, xr.Dataset], axes: Axes, name: Literal["p
 def plot_rates(
     cuts: Mapping[int, xr.Dataset], axes: Axes, name: Name, fits: Mapping[float, tuple[float, float]]
 ) -> Axes:
-    r"""Draw rates against N on a logarithmic scale, with the fitted exponentials; arrows are upper limits.
+    r"""Draw rates against N on a logarithmic scale, with the fitted exponentials; rates of zero are left out.
 
     Args:
         cuts: N -> Dataset over s with ``gamma_<name>`` and the ends ``_low``, ``_high`` of its interval.
