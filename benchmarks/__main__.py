@@ -9,7 +9,8 @@ import platform
 from pathlib import Path
 
 NAMES = (
-    "kernels", "trajectories", "convergence", "reliability", "startup", "mcsolve", "spin_states", "coverage", "threads",
+    "kernels", "trajectories", "convergence", "reliability", "startup", "mcsolve", "spin_states", "negativity",
+    "squeezing", "coverage", "threads",
 )  # fmt: skip
 
 
