@@ -1,5 +1,6 @@
 """The command line: what it writes, and how it ends when something is wrong."""
 
+import json
 import os
 import re
 import signal
@@ -9,12 +10,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 import opendicke as od
 from opendicke import files
 from opendicke.cli import main
+from opendicke.ensemble.store import Store
 from opendicke.figures import figure1
 
 FILES = {f"figure1-{panel.name}{kind}.nc" for panel in figure1.PANELS for kind in ("", "-mean-field")}
@@ -127,3 +130,48 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path: Path) -> None:
     assert "Traceback" not in errors
     assert names(tmp_path) == {"figure1-a1.nc", "figure1-a1-mean-field.nc", "figure1-a2.nc"}
     assert files.load(tmp_path / "figure1-a1.nc").sizes["trajectory"] == 600
+
+
+LONG = """\
+model = { n_atoms = 100, omega_a = 1.0, omega_c = 2.5, kappa = 0.5, g_minus = 1.1, g_plus = 1.1 }
+state = { theta = 0.8 }
+times = { start = 0.0, stop = 4.0, points = 5 }
+method = { name = "NuHOPS", trajectories = 1000000, seed = 1 }
+output = { store = "runs", result = "out.nc" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("signals", "code"), [([signal.SIGINT], 130), ([signal.SIGTERM], 143), ([signal.SIGINT, signal.SIGINT], 130)]
+)
+def test_a_signal_ends_a_run_in_good_order_and_the_second_at_once(
+    tmp_path: Path, signals: list[signal.Signals], code: int
+) -> None:
+    (tmp_path / "study.toml").write_text(LONG)
+    command = [sys.executable, "-W", "error", "-c", "from opendicke.cli import main; main()", "run", "study.toml"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("runs/*/*.zip"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for number in signals:
+        os.killpg(process.pid, number)
+    began = time.monotonic()
+    _, errors = process.communicate(timeout=60)
+    assert time.monotonic() - began < 10
+    assert process.returncode == code
+    assert "Traceback" not in errors
+    assert "once more ends at once" in errors
+    if len(signals) == 1:
+        assert "Finished trajectories are kept in runs: the same command goes on from there" in errors
+        assert not list(tmp_path.glob("runs/*/.*"))
+    study = Store(tmp_path / "runs").studies()[0]
+    assert study.trajectories >= 128
+    outcome = CliRunner().invoke(
+        main, ["run", str(tmp_path / "study.toml"), "--trajectories", "128", "--json"], catch_exceptions=False
+    )
+    assert json.loads(outcome.output)["trajectories"] == 128
+    stored = files.load(tmp_path / "out.nc")
+    model = od.DickeModel(n_atoms=100, omega_a=1.0, omega_c=2.5, kappa=0.5, g_minus=1.1, g_plus=1.1)
+    expected = od.solve(model, od.SpinCoherent(0.8), np.linspace(0, 4, 5), od.NuHOPS(128, seed=1))
+    np.testing.assert_array_equal(stored.Sz, expected.Sz)
+    np.testing.assert_array_equal(stored.Sz_sem, expected.Sz_sem)

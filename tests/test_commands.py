@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +116,40 @@ def test_sweep_and_its_partial_result(study: Path) -> None:
         ("seed = 3", "seed = 3\ntol = 2.0", 22, "tol: expected a number well below 1"),
         ("points = 3", "point = 3", 13, "expected values, or start, stop and points"),
         ("[state]\ntheta = 3.0", "[state]\ntheta = 'a'", 10, "theta: expected a real number"),
+        ("alpha = [0.1, 0.2]", "alpha = [0.1, 'x']", 11, "state.alpha: expected [real part, imaginary part]"),
+        ("start = 0.0", "start = -1.0", 13, "expected a first value >= 0"),
+        ("points = 3", "points = 2.5", 13, "points: expected an integer >= 1, got 2.5"),
+        ('name = "NuHOPS"', "trajectory = 1", 18, "method.name: expected one of NuHOPS"),
+        ("seed = 3", "seed = 3\nprecision = { variable = 'Sz' }", 22, "exactly one of them"),
+        ("seed = 3", "seed = 3\nprecision = { variable = 'Sz', relativ = 1 }", 22, "method.relativ: unknown"),
+        (
+            "seed = 3",
+            "seed = 3\nprecision = { variable = 'Sz', relative = 1, times = [0.3] }",
+            22,
+            "times out of the solve's times",
+        ),
+        ('result = "out.nc"', 'result = "out.csv"', 25, "output.result: expected a name that ends in .nc"),
+        ('store = "runs"', "store = 3", 24, "output.store: expected a path, got 3"),
+        ('result = "out.nc"', 'observables = ["Sq"]', 25, "output.observables: expected names out of"),
+        ('result = "out.nc"', 'observables = "Sz"', 25, "output.observables: expected a list"),
+        ("g_plus = [0.2, 0.5]", "kapa = [1.0]", 28, "sweep.kapa: unknown"),
+        ("g_plus = [0.2, 0.5]", "kappa = [1.0, -1.0]", 28, "expected a number >= 0, got -1.0"),
+        ("g_plus = [0.2, 0.5]", "n_atoms = [4, 4.5]", 28, "n_atoms: expected an integer"),
+        ("g_plus = [0.2, 0.5]", "g_plus = [0.2, 0.2]", 28, "expected different values"),
+        ("g_plus = [0.2, 0.5]", "g_plus = ['a']", 28, "expected numbers"),
+        ("g_plus = [0.2, 0.5]", "common_random_numbers = 1", 28, "expected true or false"),
+        (
+            'name = "NuHOPS"\ntrajectories = 40\nseed = 3',
+            'name = "MeanField"',
+            22,
+            "output.store: MeanField runs no trajectories",
+        ),
+        (
+            'name = "NuHOPS"\ntrajectories = 40\nseed = 3',
+            'name = "HOPS"\ntrajectories = 2\nmax_memory = 1e-9',
+            2,
+            "model.n_atoms: 4 atoms at depth 30 need",
+        ),
     ],
 )
 def test_mistakes_are_named_with_their_line(study: Path, old: str, new: str, line: int, said: str) -> None:
@@ -123,7 +160,34 @@ def test_mistakes_are_named_with_their_line(study: Path, old: str, new: str, lin
     assert said in outcome.output
 
 
+def test_a_key_may_be_written_in_many_ways(study: Path) -> None:
+    for model in (
+        "model = { n_atoms = 4, omega_a = 1.0, omega_c = 1.0, kappa = -1.0, g_minus = 1.0, g_plus = 0.5 }",
+        "model.n_atoms = 4\nmodel.omega_a = 1.0\nmodel.omega_c = 1.0\nmodel.g_minus = 1.0\nmodel.g_plus = 0.5\n"
+        "model.kappa = -1.0",
+    ):
+        study.write_text(model + STUDY[STUDY.index("\n[state]") :])
+        line = model.count("\n") + 1
+        assert f"line {line}, model.kappa: expected a number >= 0" in call("run", study).output
+    study.write_text(STUDY.replace("seed = 3", 'seed = 3\n[method.precision]\nvariable = "Sz"\n"relativ" = 0.1'))
+    assert "line 24, method.relativ: unknown" in call("run", study).output
+
+
+def test_whole_numbers_of_a_sweep_stay_whole(study: Path) -> None:
+    for atoms in ("[2, 4]", "{ start = 2, stop = 4, points = 2 }"):
+        study.write_text(STUDY.replace("g_plus = [0.2, 0.5]", f"n_atoms = {atoms}"))
+        told = json.loads(call("sweep", study, "--json").output)
+        assert told == {
+            "result": str(study.parent / "out.nc"),
+            "points": {"n_atoms": 2},
+            "points_begun": 2,
+            "trajectories": 80,
+        }
+
+
 def test_files_that_are_no_studies(tmp_path: Path) -> None:
+    (tmp_path / "latin.toml").write_bytes(b"# \xe9\n")
+    assert "not UTF-8" in call("run", tmp_path / "latin.toml").output
     assert "cannot be read" in call("run", tmp_path / "none.toml").output
     (tmp_path / "bad.toml").write_text("[model\n")
     assert "not TOML" in call("run", tmp_path / "bad.toml").output
@@ -147,3 +211,113 @@ def test_phases_and_doctor(tmp_path: Path) -> None:
     found = json.loads(call("doctor", "--json").output)
     assert found["peak, Gflop/s per core (double)"] > 0.1
     assert "numba" in found["versions"]
+
+
+def test_extend_and_timeout(study: Path) -> None:
+    assert json.loads(call("run", study, "--json").output)["trajectories"] == 40
+    assert json.loads(call("extend", study, 70, "--json").output)["trajectories"] == 70
+    assert json.loads(call("run", study, "--trajectories", 100, "--json").output)["trajectories"] == 100
+    (row,) = json.loads(call("ls", study.parent / "runs", "--json").output)
+    assert row["trajectories"] == 100
+    assert json.loads(call("run", study, "--json").output)["trajectories"] == 40  # the study's own number
+    short = call("run", study, "--trajectories", 10**6, "--timeout", 0.5, "--json", "--threads", 1)
+    assert 100 < json.loads(short.output)["trajectories"] < 10**6
+    study.write_text(STUDY.replace('"NuHOPS"\ntrajectories = 40\nseed = 3', '"MeanField"').replace("store", "# store"))
+    outcome = call("extend", study, 50)
+    assert outcome.exit_code == 2
+    assert "method.name: MeanField runs no trajectories" in outcome.output
+
+
+def test_compare(study: Path) -> None:
+    """NuHOPS against the exact solution of four atoms: 3 times, beyond 4.5 standard errors with 1e-3."""
+    study.write_text(STUDY.replace("seed = 3", "seed = 3\ntol = 1e-5"))
+    arguments = ["compare", study, "--method", "Lindblad", "--method", "MeanField", "--method", "TruncatedWigner"]
+    told = json.loads(call(*arguments, "--json").output)
+    table = files.load(study.parent / "out-compared.nc")
+    assert table.method.values.tolist() == ["NuHOPS", "Lindblad", "MeanField", "TruncatedWigner"]
+    assert told["reference"] == table.attrs["reference"] == "NuHOPS"
+    assert told["result"] == str(study.parent / "out-compared.nc")
+    rows = {row["method"]: row for row in told["methods"]}
+    assert rows["NuHOPS"]["verdict"] == "exact: the reference"
+    assert rows["Lindblad"]["exact"]
+    assert not rows["MeanField"]["exact"]
+    z = [abs(table[f"{name}_z"].sel({"method": "Lindblad"}).values) for name in ("Sx", "Sy", "Sz")]
+    assert np.nanmax(z) < 4.5
+    assert rows["Lindblad"]["largest_z"] >= np.nanmax(z)
+    output = call(*arguments, "--threads", 1).output
+    assert "standard errors from the reference" in output
+    refused = call("compare", study, "--method", "Exact")
+    assert refused.exit_code == 2
+    assert "--method: expected one of NuHOPS" in refused.output
+
+
+def test_compare_says_who_cannot(study: Path) -> None:
+    study.write_text(STUDY.replace("n_atoms = 4", "n_atoms = 400"))
+    output = call("compare", study, "--method", "Lindblad", "--quiet", "--json").output
+    rows = {row["method"]: row for row in json.loads(output)["methods"]}
+    assert rows["Lindblad"]["verdict"].startswith("no answer: n_atoms: 400 atoms")
+
+
+def test_logs_on_request(study: Path) -> None:
+    assert call("run", study, "--quiet").stderr == ""
+    assert "40 trajectories are stored" in call("-v", "run", study, "--quiet").stderr
+    assert "chunk" not in call("-v", "run", study, "--quiet", "--trajectories", 50).stderr
+    assert "00000000-00000059.zarr.zip written" in call("-vv", "run", study, "--quiet", "--trajectories", 60).stderr
+
+
+def test_a_damaged_chunk_is_named_without_being_asked(study: Path) -> None:
+    call("run", study, "--quiet")
+    (chunk,) = study.parent.glob("runs/*/*.zarr.zip")
+    chunk.write_bytes(chunk.read_bytes()[:1000])
+    outcome = call("run", study, "--quiet")
+    assert outcome.exit_code == 0
+    assert f"damaged chunk {chunk}" in outcome.stderr
+    assert len(outcome.stderr.splitlines()) == 1
+
+
+def test_no_bar_off_a_terminal(study: Path) -> None:
+    assert call("run", study).stderr == ""
+
+
+def test_the_library_is_silent_unless_asked(study: Path) -> None:
+    """A script that sets up no logging sees nothing on standard error."""
+    program = (
+        "import numpy as np, opendicke as od, logging; assert logging.getLogger('opendicke').handlers;"
+        "m = od.DickeModel(n_atoms=4, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=1.0, g_plus=0.5);"
+        f"od.solve(m, od.Normal(), [0.0, 1.0], od.NuHOPS(20, seed=1), store={str(study.parent / 'own')!r})"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == done.stderr == ""
+
+
+def test_completion_of_commands_and_methods() -> None:
+    def complete(words: str, last: int) -> list[str]:
+        program = "from opendicke.cli import main; main(prog_name='opendicke')"
+        asked = {"_OPENDICKE_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(last)}
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=os.environ | asked, capture_output=True, text=True, check=True
+        )
+        return [line.split(",")[1] for line in done.stdout.split()]
+
+    assert complete("opendicke s", 1) == ["show", "sweep"]
+    assert complete("opendicke compare study.toml --method M", 4) == ["MeanField"]
+
+
+def test_doctor_finds_a_gpu_that_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'Some GPU, 1024 MiB'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert json.loads(call("doctor", "--json").output)["gpu"] == "Some GPU, 1024 MiB (not used)"
+    tool.write_text("#!/bin/sh\nexit 9\n")
+    assert "none that answers" in call("doctor").output
+
+
+def test_an_unreachable_scheduler_is_one_line(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import dask
+
+    with dask.config.set({"distributed.comm.timeouts.connect": "200ms"}):
+        outcome = call("run", study, "--dask", "tcp://127.0.0.1:9", "--quiet")
+    assert outcome.exit_code == 1
+    assert outcome.stderr.startswith("Error: OSError: ")
+    assert len(outcome.stderr.splitlines()) == 1

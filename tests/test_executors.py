@@ -36,7 +36,7 @@ def test_same_numbers_on_dask() -> None:
     from dask.distributed import Client, LocalCluster
 
     expected = run(90, od.Serial())
-    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0")
     with cluster, Client(cluster) as client:
         xr.testing.assert_identical(run(90, od.Dask(client=client)), expected)
         xr.testing.assert_identical(run(90, od.Dask(address=cluster.scheduler_address)), expected)

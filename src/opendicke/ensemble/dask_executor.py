@@ -54,7 +54,7 @@ class Dask:
         else:
             count = self.workers or available_cores()
             with _interrupts_are_ours():
-                cluster = cluster_of(n_workers=count, threads_per_worker=1, dashboard_address=None)
+                cluster = cluster_of(n_workers=count, threads_per_worker=1, dashboard_address=":0")
             with cluster, connect(cluster) as client:
                 yield _connected(client)
 
