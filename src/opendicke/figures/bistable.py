@@ -245,7 +245,7 @@ def spin_moments(
         shapes (..., 3) and (..., 3, 3).
 
     >>> mean, second = spin_moments(10, np.array([1.0 + 0j]), np.eye(3))
-    >>> mean.tolist(), second.diagonal().tolist()
+    >>> mean.tolist(), second.diagonal().round(12).tolist()
     ([0.0, 0.0, 5.0], [2.5, 2.5, 25.0])
     """
     n = np.arange(psi.shape[-1] + 1)

@@ -245,17 +245,18 @@ class Transition:
 def check(datasets: Mapping[str, xr.Dataset]) -> list[Statement]:
     """What the paper says about Fig. 3, held against ``datasets`` (those of :func:`run`).
 
-    Errors after ± are standard errors; the interval of s_c is a 95 % one.
+    Errors after ± are standard errors; the interval of s_c is a 95 % one. What is said of the dependence on N is left
+    out if there is one N only.
     """
     found = cuts(datasets)
-    return [
-        *_three_states(datasets["q"]),
-        *_diagram(datasets["diagram"]),
-        *_step(found, "p_s", "(c) from the normal state"),
-        *_step(found, "p_n", "(d) from the superradiant state"),
-        *_transition(found),
-        *_squeezed(found),
-    ]
+    statements = [*_three_states(datasets["q"]), *_diagram(datasets["diagram"])]
+    statements += [*_ends(found, "p_s", "(c) from the normal state")]
+    statements += [*_ends(found, "p_n", "(d) from the superradiant state"), *_squeezed(found)]
+    if len(found) > 1:
+        statements += [*_step(found, "p_s", "(c) from the normal state")]
+        statements += [*_step(found, "p_n", "(d) from the superradiant state")]
+        statements += [*_transition(found), *_gaussian(found)]
+    return statements
 
 
 def _three_states(q: xr.Dataset) -> Iterator[Statement]:
@@ -305,13 +306,18 @@ def _step(found: Mapping[int, xr.Dataset], name: str, where: str) -> Iterator[St
         "mean over the cut " + ", ".join(f"{mean:.3f} ± {error:.3f}" for mean, error in sums.values())
         + " for N = " + ", ".join(map(str, sums)),
     )  # fmt: skip
-    smallest = next(iter(last.values()))
+
+
+def _ends(found: Mapping[int, xr.Dataset], name: str, where: str) -> Iterator[Statement]:
+    """At the smallest N, more has left at one end of the cut than at the other."""
+    n_atoms = min(found)
+    smallest = found[n_atoms].isel(time=-1)
     values, sems = smallest[name].values, smallest[f"{name}_sem"].values
     first, end = (0, -1) if name == "p_s" else (-1, 0)
     yield Statement(
         f"{where}: tunnelling is strongest at the boundary where this state ends",
         bool(values[first] - values[end] > 4 * math.hypot(sems[first], sems[end])),
-        f"N = {next(iter(last))}: {values[0]:.3f} at s = {smallest.s.values[0]:g}, {values[-1]:.3f} at "
+        f"N = {n_atoms}: {values[0]:.3f} at s = {smallest.s.values[0]:g}, {values[-1]:.3f} at "
         f"s = {smallest.s.values[-1]:g}",
     )
 
@@ -341,13 +347,17 @@ def _transition(found: Mapping[int, xr.Dataset]) -> Iterator[Statement]:
 
 
 def _squeezed(found: Mapping[int, xr.Dataset]) -> Iterator[Statement]:
-    """ξ² < 1, tending to the Gaussian value."""
+    """ξ² < 1."""
     known = [one for cut in found.values() for one in (cut.xi2 + 3 * cut.xi2_sem).values if np.isfinite(one)]
     yield Statement(
         "(e) the normal state is squeezed for every N, everywhere on the cut",
         bool(known) and max(known) < 1,
         f"xi^2 + 3 sem <= {max(known, default=math.nan):.3f}",
     )
+
+
+def _gaussian(found: Mapping[int, xr.Dataset]) -> Iterator[Statement]:
+    """ξ² tends to its value for Gaussian fluctuations; checked at the end of the cut, where the state lives longest."""
     gaps = {n: cut.isel(s=-1) for n, cut in found.items()}
     apart = {n: (float(one.xi2 - one.xi2_gaussian), float(one.xi2_sem)) for n, one in gaps.items()}
     (first, _), *_, (last, error) = apart.values()
