@@ -179,7 +179,7 @@ def test_whole_numbers_of_a_sweep_stay_whole(study: Path) -> None:
         told = json.loads(call("sweep", study, "--json").output)
         assert told == {
             "result": str(study.parent / "out.nc"),
-            "points": {"n_atoms": 2},
+            "points": 2,
             "points_begun": 2,
             "trajectories": 80,
         }

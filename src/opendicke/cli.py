@@ -86,7 +86,7 @@ def _tell_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     logging.getLogger("opendicke").warning("Warning: %s", message)
 
 
-@main.command()
+@main.command(short_help="Compute a first figure: spin dynamics, exact and in mean field.")
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import signal
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -201,8 +202,7 @@ def sweep(
             progress=False if quiet or as_json else None,
             store=asked.store,
         )
-        points = {name: axis.size for name, axis in asked.grid.items()}
-        told: dict[str, Any] = {"points": points}
+        told: dict[str, Any] = {"points": math.prod(axis.size for axis in asked.grid.values())}
         if "trajectories" in result:
             counts = result.trajectories
             told |= {"points_begun": int(counts.notnull().sum()), "trajectories": int(counts.sum())}
@@ -316,7 +316,7 @@ def doctor(as_json: bool) -> None:
         click.echo(f"{name}: {text}")
 
 
-@click.command()
+@click.command(short_help="Compute a figure of Müller and Strunz, and check what they state.")
 @click.argument("number", type=click.Choice(["1", "2", "3", "S4"]))
 @click.option(
     "--output",
