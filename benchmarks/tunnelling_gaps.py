@@ -41,7 +41,7 @@ def lagged(labels: list[np.ndarray]) -> np.ndarray:
 def run_point(s: float, n_atoms: int) -> dict[str, Any]:
     began = time.process_time()
     model = BISTABLE_CUT.model(s, n_atoms)
-    exact = liouvillian_spectrum(model, k=3, max_top_population=1e-6, progress=False)
+    exact = liouvillian_spectrum(model, k=2, max_top_population=1e-6, progress=False)
     spent = time.process_time() - began
     landscape = Landscape.of(model)
     method = NuHOPS(trajectories=TRAJECTORIES, seed=SEED + round(100 * s), keep_trajectories=True)

@@ -14,7 +14,7 @@ import json
 import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,10 +23,10 @@ from opendicke.analysis.tunnelling.cut import BISTABLE_CUT
 from opendicke.analysis.tunnelling.splitting import Splitting, escape_rate
 
 POSITIONS = (0.6, 0.8, 0.7, 0.65, 0.75)
-ATOMS = (200, 500, 1000)
+ATOMS = (100, 200, 300, 500, 1000)
 LEAST = 1e-20
 TOL = 1e-3
-OPTIONS = Splitting(replicas=4, particles=64, seed=2024)
+OPTIONS = Splitting(replicas=4, particles=96, seed=2025)
 
 
 def expected_log_rate(records: list[dict[str, Any]], n_atoms: int) -> float:
@@ -35,11 +35,11 @@ def expected_log_rate(records: list[dict[str, Any]], n_atoms: int) -> float:
     if len(known) < 2:
         return 0.0
     (n1, y1), (n2, y2) = known[-2:]
-    return y2 + (y2 - y1) / (n2 - n1) * (n_atoms - n2)
+    return float(y2 + (y2 - y1) / (n2 - n1) * (n_atoms - n2))
 
 
-def run_point(s: float, n_atoms: int, basin: str, seed: int) -> dict[str, Any]:
-    options = dataclasses.replace(OPTIONS, seed=seed + n_atoms + round(1e6 * s))
+def run_point(s: float, n_atoms: int, basin: Literal["n", "s"], seed: int, particles: int) -> dict[str, Any]:
+    options = dataclasses.replace(OPTIONS, seed=seed + n_atoms + round(1e6 * s), particles=particles)
     method = NuHOPS(trajectories=1, tol=TOL)
     began = time.process_time()
     record = {"s": s, "n_atoms": n_atoms, "basin": basin, "tol": method.tol, "splitting": dataclasses.asdict(options)}
@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--positions", type=float, nargs="*", default=POSITIONS)
     parser.add_argument("--basins", nargs="*", default=["n", "s"])
     parser.add_argument("--seed", type=int, default=OPTIONS.seed, help="another seed and another file add replicas")
+    parser.add_argument("--particles", type=int, default=OPTIONS.particles)
     options = parser.parse_args()
     records: list[dict[str, Any]] = json.loads(options.file.read_text()) if options.file.exists() else []
     for n_atoms in options.atoms:
@@ -74,7 +75,7 @@ def main() -> None:
                 if expected < math.log(LEAST):
                     print(f"s={s} N={n_atoms} {basin}: skipped, rate expected near {math.exp(expected):.1e}")
                     continue
-                record = run_point(s, n_atoms, basin, options.seed)
+                record = run_point(s, n_atoms, basin, options.seed, options.particles)
                 records.append(record)
                 partial = options.file.with_suffix(".part")
                 partial.write_text(json.dumps(records, indent=1))

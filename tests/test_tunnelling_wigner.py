@@ -50,15 +50,15 @@ def test_pieces_make_no_difference_to_the_ensemble() -> None:
 
 
 def test_three_ways_to_a_rate_agree() -> None:
-    """N = 50, (1.8, 0.782): 4 standard errors between counting, fitting and splitting; false-alarm rate 2e-4."""
-    model = BISTABLE_CUT.model(0.688, n_atoms=50)
-    method = od.TruncatedWigner(trajectories=64, seed=3)
-    runs = [watch(model, start, 400.0, method, skip=20.0) for start in ("n", "s+")]
+    """N = 80, (1.8, 0.782): 4 standard errors between counting, fitting and splitting; false-alarm rate 2e-4."""
+    model = BISTABLE_CUT.model(0.688, n_atoms=80)
+    method = od.TruncatedWigner(trajectories=96, seed=3)
+    runs = [watch(model, start, 640.0, method, skip=20.0) for start in ("n", "s+")]
     passages = runs[0].passages
     passages.add(runs[1].passages)
     counted = count_rates(passages)
     fit = fit_populations(runs[0].times, *(run.occupied() for run in runs))
-    split = escape_rate(model, "n", Splitting(replicas=8, particles=32, seed=5), method=method)
+    split = escape_rate(model, "n", Splitting(replicas=16, particles=32, seed=5), method=method)
     events = passages.counts[0].sum()
     error = 2 * counted.ns.value / math.sqrt(events)
     assert events > 100

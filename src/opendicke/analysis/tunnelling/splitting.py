@@ -63,7 +63,7 @@ class Splitting:
     burn_in: float = 8.0
     keep: float = 0.35
     look: float = 0.25
-    commit: float = 0.6
+    commit: float = 0.9
     seed: int = 0
 
     def __post_init__(self) -> None:
