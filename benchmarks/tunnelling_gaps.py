@@ -26,7 +26,8 @@ from opendicke.analysis.tunnelling import (
 )
 
 POSITIONS = (0.5, 0.6, 0.7, 0.8, 0.9)
-TRAJECTORIES, DURATION, SPACING, GROUPS, SEED = 640, 32.0, 0.5, 16, 1000
+#: Trajectories are 3.2 N long, since the states live longer at larger N.
+TRAJECTORIES, DURATION_PER_ATOM, SPACING, GROUPS, SEED = 640, 3.2, 0.5, 16, 1000
 #: Labels this far apart in time enter the lagged estimate; before the same time they are left out.
 LAG = 5.0
 
@@ -45,7 +46,7 @@ def run_point(s: float, n_atoms: int) -> dict[str, Any]:
     spent = time.process_time() - began
     landscape = Landscape.of(model)
     method = NuHOPS(trajectories=TRAJECTORIES, seed=SEED + round(100 * s), keep_trajectories=True)
-    times = SPACING * np.arange(1, round(DURATION / SPACING) + 1)
+    times = SPACING * np.arange(1.0, round(DURATION_PER_ATOM * n_atoms / SPACING) + 1)
     # Labels are functions of the present state only: at small N a moving average and hysteresis would remember for as
     # long as the states live.
     nearest = Regions.of(landscape, enter=10.0, leave=10.0, window=0.0)
@@ -74,10 +75,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--atoms", type=int, nargs="*", default=[10])
+    parser.add_argument("--positions", type=float, nargs="*", default=POSITIONS)
     options = parser.parse_args()
     records: list[dict[str, Any]] = json.loads(options.file.read_text()) if options.file.exists() else []
     for n_atoms in options.atoms:
-        for s in POSITIONS:
+        for s in options.positions:
             if any((r["s"], r["n_atoms"]) == (s, n_atoms) for r in records):
                 continue
             record = run_point(s, n_atoms)

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from opendicke import NuHOPS, Serial, TrajectoryError
+from opendicke import NuHOPS, Serial, TrajectoryError, TruncatedWigner
 from opendicke.analysis.tunnelling.cut import BISTABLE_CUT
 from opendicke.analysis.tunnelling.splitting import Splitting, escape_rate
 
@@ -38,11 +38,14 @@ def expected_log_rate(records: list[dict[str, Any]], n_atoms: int) -> float:
     return float(y2 + (y2 - y1) / (n2 - n1) * (n_atoms - n2))
 
 
-def run_point(s: float, n_atoms: int, basin: Literal["n", "s"], seed: int, particles: int) -> dict[str, Any]:
+def run_point(
+    s: float, n_atoms: int, basin: Literal["n", "s"], seed: int, particles: int, method: NuHOPS | TruncatedWigner
+) -> dict[str, Any]:
     options = dataclasses.replace(OPTIONS, seed=seed + n_atoms + round(1e6 * s), particles=particles)
-    method = NuHOPS(trajectories=1, tol=TOL)
     began = time.process_time()
-    record = {"s": s, "n_atoms": n_atoms, "basin": basin, "tol": method.tol, "splitting": dataclasses.asdict(options)}
+    record = {"s": s, "n_atoms": n_atoms, "basin": basin, "splitting": dataclasses.asdict(options)}
+    if isinstance(method, NuHOPS):
+        record["tol"] = method.tol
     try:
         found = escape_rate(BISTABLE_CUT.model(s, n_atoms), basin, options, method=method, executor=Serial())
     except TrajectoryError as failure:
@@ -63,7 +66,9 @@ def main() -> None:
     parser.add_argument("--basins", nargs="*", default=["n", "s"])
     parser.add_argument("--seed", type=int, default=OPTIONS.seed, help="another seed and another file add replicas")
     parser.add_argument("--particles", type=int, default=OPTIONS.particles)
+    parser.add_argument("--wigner", action="store_true", help="truncated Wigner instead of nuHOPS, to another file")
     options = parser.parse_args()
+    method = TruncatedWigner(trajectories=1) if options.wigner else NuHOPS(trajectories=1, tol=TOL)
     records: list[dict[str, Any]] = json.loads(options.file.read_text()) if options.file.exists() else []
     for n_atoms in options.atoms:
         for s in options.positions:
@@ -75,7 +80,7 @@ def main() -> None:
                 if expected < math.log(LEAST):
                     print(f"s={s} N={n_atoms} {basin}: skipped, rate expected near {math.exp(expected):.1e}")
                     continue
-                record = run_point(s, n_atoms, basin, options.seed, options.particles)
+                record = run_point(s, n_atoms, basin, options.seed, options.particles, method)
                 records.append(record)
                 partial = options.file.with_suffix(".part")
                 partial.write_text(json.dumps(records, indent=1))

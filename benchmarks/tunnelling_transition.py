@@ -23,7 +23,7 @@ from opendicke.analysis.tunnelling import BISTABLE_CUT, Exponent, crossing, fit_
 #: (s, basin) -> N -> the rates that all replicas found.
 Rates = dict[tuple[float, str], dict[int, np.ndarray]]
 #: Which N enter the exponents.
-CHOICES = ((100, 200, 300, 500, 1000), (500, 1000), (200, 500, 1000), (200, 500), (100, 200, 300), (100, 200))
+CHOICES: tuple[tuple[int, ...], ...] = ((200, 500, 1000), (500, 1000), (200, 500), (100, 200))
 SAMPLES = 1000
 
 
@@ -124,6 +124,16 @@ def main() -> None:
             record = interval(rates, lambda one, n_atoms=n_atoms: root(balances(one, n_atoms)))  # type: ignore[misc]
             found["half"].append({"n_atoms": n_atoms} | record)
             print(f"N = {n_atoms}: p_n = 1/2 at s = {record['s']:.3f} [{record['low']:.3f}, {record['high']:.3f}]")
+    largest, atoms = max(known), tuple(sorted(known - {100, 300}))
+    more = {
+        key: {
+            n_atoms: replicas * (10 if (n_atoms, key[1]) == (largest, "n") else 1)
+            for n_atoms, replicas in point.items()
+        }
+        for key, point in rates.items()
+    }
+    found["tenfold"] = root(exponents(more, atoms)) - root(exponents(rates, atoms))
+    print(f"With ten times the rate out of n at N = {largest}, s_c moves by {found['tenfold']:+.3f}")
     if options.write:
         options.write.write_text(json.dumps(found, indent=1))
 
