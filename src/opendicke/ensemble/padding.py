@@ -16,5 +16,7 @@ def stack_padded(rows: list[NDArray[Any]]) -> NDArray[Any]:
            [3, 0]])
     """
     longest = max(row.shape[-1] for row in rows)
+    if all(row.shape[-1] == longest for row in rows):
+        return np.array(rows)
     widths = [[(0, 0)] * (row.ndim - 1) + [(0, longest - row.shape[-1])] for row in rows]
     return np.array([np.pad(row, width) for row, width in zip(rows, widths, strict=True)])
