@@ -58,8 +58,8 @@ class TruncatedWigner:
 
     **It is an approximation**: dropped are derivatives of third order in the equation of the Wigner function. Without
     coupling it is exact; for N → ∞ it becomes exact at fixed times, and for Gaussian fluctuations about a stable state
-    at all times. At finite N means per atom are off by about 1/N, and rates of tunnelling between stable states are
-    wrong. ``<name>_sem`` is the sampling error alone; it does not tell of the approximation.
+    at all times. At finite N means per atom are off by about 1/N, and nothing bounds the error
+    of rates of tunnelling between stable states. ``<name>_sem`` is the sampling error alone; it does not tell of the approximation.
 
     Args:
         trajectories: how many, >= 1. Standard errors fall as one over its square root.
@@ -112,7 +112,7 @@ class TruncatedWigner:
 
     def limits(self, model: DickeModel) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
-        reason = "Neglects quantum corrections to classical motion: off by about 1/N, and wrong for tunnelling."
+        reason = "Neglects quantum corrections to classical motion: off by about 1/N; rare events uncertain."
         rate = _fastest_rate(model, 0.0, math.inf)
         steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE
         return Limits(True, False, reason, MEMORY, steps * SECONDS_PER_STEP)
