@@ -170,7 +170,7 @@ def fit_populations(
     without = np.array(
         [_fit(times, [np.delete(one, left_out, axis=0) for one in means], lag)[0] for left_out in range(batches)]
     )
-    sem = np.sqrt((batches - 1) * without.var(axis=0))
+    sem: list[float] = np.sqrt((batches - 1) * without.var(axis=0)).tolist()
     ns, sn, even, odd = whole
     return Fit(ns, sn, sem[0], sem[1], even, sem[2], odd, sem[3], lag, chi2)
 
