@@ -23,11 +23,11 @@ ATOMS = (100, 200, 300)
 DURATION, SKIP, SPACING = 512.0, 16.0, 4.0
 #: Trajectories from each start; those of truncated Wigner cost next to nothing.
 METHODS: dict[str, NuHOPS | TruncatedWigner] = {
-    "nuHOPS": NuHOPS(trajectories=192, seed=31, tol=1e-5),
+    "nuHOPS": NuHOPS(trajectories=64, seed=31, tol=1e-3),
     "truncated Wigner": TruncatedWigner(trajectories=3072, seed=31),
 }
 SPLITTING = {
-    "nuHOPS": Splitting(replicas=8, particles=64, seed=31),
+    "nuHOPS": Splitting(replicas=4, particles=64, seed=31),
     "truncated Wigner": Splitting(replicas=32, particles=128, seed=31),
 }
 
