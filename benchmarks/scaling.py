@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from dask.distributed import Client
 
 from benchmarks.problems import STATE, model
 from benchmarks.timing import table
@@ -46,10 +47,12 @@ def contenders() -> Iterator[dict[str, tuple[Any, bool]]]:
     """Name -> executor, ready to run, and whether with a store."""
     with ExitStack() as stack:
         cluster = stack.enter_context(opened(Dask(workers=2)))
+        client = stack.enter_context(Client(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0"))
         yield {
             "one thread": (Serial(), False),
             "two threads": (Threads(2), False),
             "two Dask workers": (cluster, False),
+            "two Dask workers in this process": (Dask(client=client), False),
             "one thread, stored": (Serial(), True),
             "two threads, stored": (Threads(2), True),
         }
@@ -66,6 +69,7 @@ def compare(rounds: int, trajectories: int) -> list[list[object]]:
                 taken[name][number] = seconds(executor, trajectories, store)
     one, two = taken["one thread"], taken["two threads"]
     gain, dask = one / two, 100 * (taken["two Dask workers"] / two - 1)
+    inside = 100 * (taken["two Dask workers in this process"] / two - 1)
     stored = 100 * (taken["one thread, stored"] / one - 1), 100 * (taken["two threads, stored"] / two - 1)
     rows: list[list[object]] = [
         [f"{name}, s", f"{np.median(t):.2f}", f"{t.min():.2f}", ""] for name, t in taken.items()
@@ -73,6 +77,7 @@ def compare(rounds: int, trajectories: int) -> list[list[object]]:
     rows += [
         ["gain from the second thread", f"{np.median(gain):.2f}", f"{gain.max():.2f}", ">= 1.8"],
         ["two Dask workers over two threads", f"{np.median(dask):+.1f} %", f"{dask.min():+.1f} %", "<= 10 %"],
+        ["the same, in this process", f"{np.median(inside):+.1f} %", f"{inside.min():+.1f} %", "<= 10 %"],
         ["storing, one thread", f"{np.median(stored[0]):+.1f} %", f"{stored[0].min():+.1f} %", "<= 3 %"],
         ["storing, two threads", f"{np.median(stored[1]):+.1f} %", f"{stored[1].min():+.1f} %", "<= 3 %"],
     ]

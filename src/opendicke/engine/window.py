@@ -5,10 +5,10 @@ some |Φ_k,n| > tol/1000 and eight more; the rest is set to zero and what was dr
 reach N, and k goes as far as it must.
 
 That levels matter so far down is what keeps a trajectory on its path. A component far out in n is multiplied by
-exp(∫ Re z* ΔΛ dt), by e^30 in a unit of time when the noise is strong; what holds it down is its own ladder of levels, a
-coherent state of mean number about |ΔΛ/w|². Its low levels are smaller than the whole by a factor exp(−|ΔΛ/w|²/2), so a
-cut at tol takes them away, and the component grows to order one: the trajectory takes a false jump. With levels cut at
-tol, one trajectory in twenty did so at Fig. 1's parameters (N = 1000, tol = 1e-4, four spare levels).
+exp(∫ Re z* ΔΛ dt), by e^30 in a unit of time when the noise is strong; what holds it down is its own ladder of levels,
+a coherent state of mean number about |ΔΛ/w|². Its low levels are smaller than the whole by a factor exp(−|ΔΛ/w|²/2), so
+a cut at tol takes them away, and the component grows to order one: the trajectory takes a false jump. With levels cut
+at tol, one trajectory in twenty did so at Fig. 1's parameters (N = 1000, tol = 1e-4, four spare levels).
 """
 
 from __future__ import annotations

@@ -58,8 +58,8 @@ class TruncatedWigner:
 
     **It is an approximation**: dropped are derivatives of third order in the equation of the Wigner function. Without
     coupling it is exact; for N → ∞ it becomes exact at fixed times, and for Gaussian fluctuations about a stable state
-    at all times. At finite N means per atom are off by about 1/N, and nothing bounds the error
-    of rates of tunnelling between stable states. ``<name>_sem`` is the sampling error alone; it does not tell of the approximation.
+    at all times. At finite N means per atom are off by about 1/N, and nothing bounds the error of rates of tunnelling
+    between stable states. ``<name>_sem`` is the sampling error alone; it does not tell of the approximation.
 
     Args:
         trajectories: how many, >= 1. Standard errors fall as one over its square root.
