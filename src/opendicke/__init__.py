@@ -1,7 +1,5 @@
 """Open Dicke models, from one atom to a million, with error bars on everything."""
 
-import logging
-
 from opendicke import analysis
 from opendicke.comparison import compare
 from opendicke.ensemble.dask_executor import Dask
@@ -51,5 +49,3 @@ __all__ = [
     "solve",
     "sweep",
 ]
-
-logging.getLogger("opendicke").addHandler(logging.NullHandler())
