@@ -279,15 +279,25 @@ def test_no_bar_off_a_terminal(study: Path) -> None:
     assert call("run", study).stderr == ""
 
 
-def test_the_library_is_silent_unless_asked(study: Path) -> None:
-    """A script that sets up no logging sees nothing on standard error."""
+def test_the_library_is_silent_unless_something_is_wrong(study: Path) -> None:
+    """A script that sets up no logging sees nothing on standard error but a damaged chunk's name."""
+    store = study.parent / "own"
     program = (
-        "import numpy as np, opendicke as od, logging; assert logging.getLogger('opendicke').handlers;"
+        "import numpy as np, opendicke as od;"
         "m = od.DickeModel(n_atoms=4, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=1.0, g_plus=0.5);"
-        f"od.solve(m, od.Normal(), [0.0, 1.0], od.NuHOPS(20, seed=1), store={str(study.parent / 'own')!r})"
+        f"od.solve(m, od.Normal(), [0.0, 1.0], od.NuHOPS(20, seed=1), store={str(store)!r})"
     )
-    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == done.stderr == ""
+
+    def printed() -> str:
+        command = [sys.executable, "-W", "error", "-c", program]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return done.stdout + done.stderr
+
+    assert printed() == ""
+    (chunk,) = store.glob("*/*.zarr.zip")
+    chunk.write_bytes(chunk.read_bytes()[:-100])
+    assert str(chunk) in printed()
+    assert printed() == ""
 
 
 def test_completion_of_commands_and_methods() -> None:
