@@ -77,6 +77,14 @@ def short_errors(finished: list[Path], store: Path | None = None) -> Iterator[No
         raise click.ClickException(f"{type(problem).__name__}: {problem}") from problem
 
 
+def tell(statements: list[Statement], quiet: bool) -> bool:
+    """Print statements, only those that fail if ``quiet``; whether all hold."""
+    for statement in statements:
+        if not (quiet and statement.holds):
+            click.echo(f"  {statement}", err=quiet)
+    return all(statement.holds for statement in statements)
+
+
 def _read(path: Path) -> StudyFile:
     from opendicke.study_file import StudyFileError, load
 
@@ -363,12 +371,10 @@ def figure(
         drawings, statements, remarks = _drawn_and_checked(number, atoms, datasets)
         for name, drawing in drawings.items():
             finished += style.save(drawing, output / name)
-    for statement in statements:
-        if not (quiet and statement.holds):
-            click.echo(f"  {statement}", err=quiet)
+    all_hold = tell(statements, quiet)
     if not quiet:
         click.echo("\n".join([*(f"  note  {remark}" for remark in remarks), *map(str, finished)]))
-    if not all(statement.holds for statement in statements):
+    if not all_hold:
         raise click.exceptions.Exit(1)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from opendicke.analysis.spin_states import SpinState, jackknife, spin_state, tabulate
+from opendicke.analysis.spin_states import SpinState, apply_spin, jackknife, spin_state, tabulate
 
 #: Eigenvalues of ρ below this count as zero: they add less than this times N² to the Fisher information.
 NO_WEIGHT = 1e-13
@@ -115,12 +115,7 @@ def information(
 
 def _operators(state: SpinState) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
     """S^i and S^i S^k between the basis states."""
-    n = np.arange(state.n_atoms + 1)
-    ladder = np.sqrt(n[1:] * (state.n_atoms - n[1:] + 1.0))[:, None]
-    raised, lowered = np.zeros_like(state.basis), np.zeros_like(state.basis)
-    raised[:-1], lowered[1:] = ladder * state.basis[1:], ladder * state.basis[:-1]
-    z = (state.n_atoms / 2 - n)[:, None] * state.basis
-    turned = np.array([(raised + lowered) / 2, (raised - lowered) / 2j, z])
+    turned = np.moveaxis(apply_spin(state.n_atoms, state.basis.T)[..., :-1], 0, -1)  # nothing lies beyond N
     spin = state.basis.conj().T @ turned
     products = turned.conj().transpose(0, 2, 1)[:, None] @ turned[None]
     return spin, products

@@ -345,6 +345,28 @@ def rotate_to_lab(
     return lab
 
 
+def apply_spin(n_atoms: int, psi: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    r"""S^x, S^y and S^z on amplitudes of |j, j−n>.
+
+    Args:
+        n_atoms: N.
+        psi: shape (..., n).
+
+    Returns:
+        shape (..., 3, n + 1): the spin raises n by one at most, and never beyond N.
+
+    >>> apply_spin(2, np.array([1.0 + 0j]))[..., 0, :].round(6) + 0.0
+    array([0.      +0.j, 0.707107+0.j])
+    """
+    n = np.arange(psi.shape[-1] + 1)
+    padded = np.concatenate([psi, np.zeros((*psi.shape[:-1], 1))], axis=-1)
+    root = np.sqrt(np.maximum(n * (n_atoms - n + 1.0), 0.0))
+    raised, lowered = np.zeros_like(padded), np.zeros_like(padded)
+    raised[..., :-1] = root[1:] * padded[..., 1:]
+    lowered[..., 1:] = root[1:] * padded[..., :-1]
+    return np.stack([(raised + lowered) / 2, (raised - lowered) / 2j, (n_atoms / 2 - n) * padded], axis=-2)
+
+
 def _x_eigenstates(n_atoms: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Eigenvalues and eigenvectors (columns, real) of S^x."""
     from scipy.linalg import eigh_tridiagonal

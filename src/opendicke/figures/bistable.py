@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from opendicke.analysis.fixed_points import fixed_point
 from opendicke.analysis.gaussian import fluctuations
-from opendicke.analysis.spin_states import jackknife
+from opendicke.analysis.spin_states import apply_spin, jackknife
 from opendicke.analysis.tunnelling import (
     Exponent,
     Landscape,
@@ -248,15 +248,8 @@ def spin_moments(
     >>> mean.tolist(), second.diagonal().round(12).tolist()
     ([0.0, 0.0, 5.0], [2.5, 2.5, 25.0])
     """
-    n = np.arange(psi.shape[-1] + 1)
-    padded = np.concatenate([psi, np.zeros((*psi.shape[:-1], 1))], axis=-1)
-    root = np.sqrt(np.maximum(n * (n_atoms - n + 1.0), 0.0))
-    raised, lowered = np.zeros_like(padded), np.zeros_like(padded)
-    raised[..., :-1] = root[1:] * padded[..., 1:]
-    lowered[..., 1:] = root[1:] * padded[..., :-1]
-    own = np.stack([(raised + lowered) / 2, (raised - lowered) / 2j, (n_atoms / 2 - n) * padded], axis=-2)
-    lab = np.einsum("...ai,...an->...in", frames, own)
-    mean: NDArray[np.float64] = np.einsum("...n,...in->...i", padded.conj(), lab).real
+    lab = np.einsum("...ai,...an->...in", frames, apply_spin(n_atoms, psi))
+    mean: NDArray[np.float64] = np.einsum("...n,...in->...i", psi.conj(), lab[..., :-1]).real
     second: NDArray[np.float64] = np.einsum("...in,...jn->...ij", lab.conj(), lab).real
     return mean, second
 
@@ -284,8 +277,12 @@ def exponent(points: Sequence[xr.Dataset], n_atoms: Sequence[int], name: Literal
     """
     way = ("ns", "sn").index(name)
     sides = 2 if name == "ns" else 1
-    used = [one for one in points if sides * float(one[f"gamma_{name}"]) < float(one.relaxation[way]) / 2]
-    chosen = [n for n, one in zip(n_atoms, points, strict=True) if any(one is other for other in used)]
+    slow = {
+        n: one
+        for n, one in zip(n_atoms, points, strict=True)
+        if sides * float(one[f"gamma_{name}"]) < float(one.relaxation[way]) / 2
+    }
+    chosen, used = list(slow), slow.values()
     seen = np.array([float(one.passages[way]) for one in used])
     if np.count_nonzero(seen >= 2) < 2:
         return None

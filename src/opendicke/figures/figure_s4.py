@@ -210,7 +210,10 @@ def _draw_occupations(axes: Axes, drawn: Mapping[int, xr.Dataset], name: str) ->
 
 
 def _draw_rates(axes: Axes, exact: Mapping[int, xr.Dataset], wigner: Mapping[int, xr.Dataset]) -> None:
-    looks = {"ns": ("blue", "o", r"$\gamma_{ns}$"), "sn": ("vermillion", "s", r"$\gamma_{sn}$")}
+    looks: dict[Name, tuple[str, str, str]] = {
+        "ns": ("blue", "o", r"$\gamma_{ns}$"),
+        "sn": ("vermillion", "s", r"$\gamma_{sn}$"),
+    }
     fits, numbers = _exponents(exact), np.array(list(exact), dtype=float)
     fine = np.linspace(numbers.min(), numbers.max(), 50)
     lowest = math.inf
@@ -231,7 +234,7 @@ def _draw_rates(axes: Axes, exact: Mapping[int, xr.Dataset], wigner: Mapping[int
             if found:
                 axes.plot([], [], color=style.COLOURS[colour], marker=marker, markersize=3.6, markerfacecolor=face,
                           markeredgewidth=0.7, linewidth=0, label=words)  # fmt: skip
-        fit = fits["ns" if name == "ns" else "sn"]
+        fit = fits[name]
         if fit is not None:
             line = np.exp(fit.log_a + fit.r * fine)
             axes.plot(fine, line, color=style.COLOURS[colour], linewidth=0.8, dashes=(3, 1.5))

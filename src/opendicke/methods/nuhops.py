@@ -26,7 +26,7 @@ from opendicke.ensemble.padding import stack_padded
 from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
 from opendicke.ensemble.streams import stream
 from opendicke.methods.mean_field import fastest_rate
-from opendicke.methods.precision import Enough, Precision
+from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.methods.sampled import averages, kept_states, kept_trajectories
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import CHANNELS
@@ -132,10 +132,7 @@ class NuHOPS:
                 checks.real(name, getattr(self, name), above=0.0)
         if self.dtype not in ("float64", "float32"):
             raise checks.refuse("dtype", "'float64' or 'float32'", self.dtype)
-        if self.precision is not None and not isinstance(self.precision, Precision):
-            raise checks.refuse(
-                "precision", "a Precision('Sz', relative=0.01) or None", self.precision, error=TypeError
-            )
+        check_precision(self.precision)
         object.__setattr__(self, "keep_states", tuple(float(time) for time in self.keep_states))
         checks.integer("memory_limit", self.memory_limit, minimum=2**20)
 
@@ -151,11 +148,9 @@ class NuHOPS:
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Run the ensemble and average it (called by :func:`opendicke.solve`)."""
         simulate = NuHOPSSimulator(problem, self)
-        enough = Enough(self.precision, self.precision.rows(problem.times)) if self.precision else None
+        enough = stop_rule(self.precision, problem.times)
         ensemble = run_ensemble(simulate, self.trajectories, executor, progress, enough)
-        solution = averages(ensemble, names)
-        if enough is not None:
-            solution.attrs["precision_reached"] = int(enough(ensemble))
+        solution = averages(ensemble, names, enough)
         solution.attrs["noise_step"] = simulate.step
         if self.keep_trajectories:
             which = {f"{name}_trajectory": f"<{name}> of one trajectory" for name in ("Sx", "Sy", "Sz", "a")}

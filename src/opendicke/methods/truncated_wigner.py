@@ -142,7 +142,7 @@ class WignerSimulator:
         self._noise = VacuumNoise(steps, model.omega_c, model.kappa)
         root = math.sqrt(model.n_atoms)
         pulls = model.coupling / root, (model.g_minus - model.g_plus) / root
-        self._flow = WignerFlow(model.omega_a, model.omega_c, model.kappa, *pulls)
+        self.flow = WignerFlow(model.omega_a, model.omega_c, model.kappa, *pulls)
 
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""
@@ -150,7 +150,7 @@ class WignerSimulator:
         rng = stream(options.seed, index, options.point)
         start = draw_spin(state, self.problem.model.n_atoms, options.sampling, rng)
         path = self._noise.sample(rng)
-        spin, alpha = self._flow.run(start, state.alpha, path, self._hits, self.problem.times.size)
+        spin, alpha = self.flow.run(start, state.alpha, path, self._hits, self.problem.times.size)
         kept: dict[str, NDArray[Any]] = {}
         if options.keep_trajectories:
             kept = {f"S{axis}_trajectory": spin[:, i] for i, axis in enumerate("xyz")} | {"a_trajectory": alpha}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from opendicke.engine.noise import OrnsteinUhlenbeck
 from opendicke.engine.trajectory import TrajectoryFailure, TrajectoryState, initial_state, propagate
-from opendicke.engine.wigner import VacuumNoise, WignerFlow
+from opendicke.engine.wigner import VacuumNoise
 from opendicke.ensemble.run import TrajectoryError
 from opendicke.methods.nuhops import NuHOPS, NuHOPSSimulator, noise_steps
 from opendicke.methods.truncated_wigner import TruncatedWigner, WignerSimulator, draw_spin
@@ -139,12 +139,11 @@ class WignerWalk:
 
     def __init__(self, model: DickeModel, options: TruncatedWigner, look: float, piece: int) -> None:
         long = np.array([1 / abs(complex(model.kappa, model.omega_c))])  # in which the field gets as large as it can
-        step = WignerSimulator(Problem(model, SpinCoherent(math.pi), long), options).step
-        steps, self.hits = noise_steps(look * np.arange(1.0, piece + 1), step)
+        simulator = WignerSimulator(Problem(model, SpinCoherent(math.pi), long), options)
+        steps, self.hits = noise_steps(look * np.arange(1.0, piece + 1), simulator.step)
         self.model, self.options, self.look, self.piece = model, options, look, piece
         self.noise = VacuumNoise(steps, model.omega_c, model.kappa)
-        pulls = np.array([model.coupling, model.g_minus - model.g_plus]) / math.sqrt(model.n_atoms)
-        self.flow = WignerFlow(model.omega_a, model.omega_c, model.kappa, *pulls.tolist())
+        self.flow = simulator.flow
 
     def start(self, state: SpinCoherent, rng: np.random.Generator) -> WignerWalker:
         """A walker at a point drawn from the Wigner distribution of ``state``."""
