@@ -1,0 +1,86 @@
+r"""Mean-field motion under a force on the field: the cost of a force, where it leads, and its gradient.
+
+.. math::
+    \dot a = -(\kappa + i\omega_c)a - iG\sigma_x - D\sigma_y + w(t),\qquad
+    \dot\sigma = (2G\,\mathrm{Re}\,a,\; -2D\,\mathrm{Im}\,a,\; \omega_a)\times\sigma
+
+Truncated Wigner's noise drives the field like this; what a force costs is minus the logarithm of its probability.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from opendicke.engine.compile import compiled
+
+#: Variables: Re a, Im a, σ_x, σ_y, σ_z.
+VARIABLES = 5
+
+
+@compiled
+def _drift(v, force, rates, out):  # type: ignore[no-untyped-def]
+    coupling, difference, omega_a, omega_c, kappa = rates[0], rates[1], rates[2], rates[3], rates[4]
+    bx, by = 2 * coupling * v[0], -2 * difference * v[1]
+    out[0] = -kappa * v[0] + omega_c * v[1] - difference * v[3] + force[0]
+    out[1] = -omega_c * v[0] - kappa * v[1] - coupling * v[2] + force[1]
+    out[2] = by * v[4] - omega_a * v[3]
+    out[3] = omega_a * v[2] - bx * v[4]
+    out[4] = bx * v[3] - by * v[2]
+
+
+@compiled
+def _pulled_back(v, rates, push, out):  # type: ignore[no-untyped-def]
+    """The transposed Jacobian of the drift at ``v`` times ``push``."""
+    coupling, difference, omega_a, omega_c, kappa = rates[0], rates[1], rates[2], rates[3], rates[4]
+    bx, by = 2 * coupling * v[0], -2 * difference * v[1]
+    out[0] = -kappa * push[0] - omega_c * push[1] + 2 * coupling * (v[3] * push[4] - v[4] * push[3])
+    out[1] = omega_c * push[0] - kappa * push[1] + 2 * difference * (v[2] * push[4] - v[4] * push[2])
+    out[2] = -coupling * push[1] + omega_a * push[3] - by * push[4]
+    out[3] = -difference * push[0] - omega_a * push[2] + bx * push[4]
+    out[4] = by * push[2] - bx * push[3]
+
+
+@compiled
+def pushed(forces, start, target, weight, h, rates, noise):  # type: ignore[no-untyped-def]
+    r"""Runge–Kutta of fourth order with a force that is constant in every step, and back with the adjoint.
+
+    Args:
+        forces: shape (steps, 2), real and imaginary part of w.
+        start, target: shape (5,).
+        weight: of the squared distance from the target at the end.
+        h: length of a step.
+        rates: G, D, ω_a, ω_c, κ.
+        noise: κ(2n̄ + 1), the strength of the noise.
+
+    Returns:
+        cost :math:`\int|w|^2/\text{noise}\,dt + \text{weight}\,|v(T) - \text{target}|^2`, its gradient (steps, 2), the
+        path (steps + 1, 5) and the derivatives (steps + 1, 5) of the cost by the variables at each time.
+    """
+    steps = forces.shape[0]
+    path, slopes = np.empty((steps + 1, VARIABLES)), np.empty((steps + 1, VARIABLES))
+    stages, rate = np.empty((steps, 4, VARIABLES)), np.empty((4, VARIABLES))
+    path[0] = start
+    cost = 0.0
+    for step in range(steps):
+        for stage in range(4):
+            reach = 0.0 if stage == 0 else (h if stage == 3 else 0.5 * h)
+            stages[step, stage] = path[step] + reach * rate[max(stage - 1, 0)] if stage > 0 else path[step]
+            _drift(stages[step, stage], forces[step], rates, rate[stage])
+        path[step + 1] = path[step] + h / 6 * (rate[0] + 2 * rate[1] + 2 * rate[2] + rate[3])
+        cost += h * (forces[step, 0] ** 2 + forces[step, 1] ** 2) / noise
+    distance = path[steps] - target
+    cost += weight * np.sum(distance**2)
+    slopes[steps] = 2 * weight * distance
+    gradient, pulled = np.empty_like(forces), np.zeros(VARIABLES)
+    for step in range(steps - 1, -1, -1):
+        after = slopes[step + 1]
+        slopes[step] = after
+        gradient[step] = 2 * h * forces[step] / noise
+        for stage in range(3, -1, -1):
+            weight_of_stage = h / 6 if stage in (0, 3) else h / 3
+            reach = 0.0 if stage == 3 else (h if stage == 2 else 0.5 * h)
+            push = weight_of_stage * after + reach * pulled
+            gradient[step] += push[:2]
+            _pulled_back(stages[step, stage], rates, push, pulled)
+            slopes[step] += pulled
+    return cost, gradient, path, slopes
