@@ -127,6 +127,13 @@ class DoubledFlow:
         _, _, spin, turn = _parts(u)
         return float(-2 * (spin[0] * turn[1] - spin[1] * turn[0]) / abs(0.5 - spin[2] - 1j * self.moyal * turn[2]))
 
+    def linear_action(self, u: NDArray[np.float64], rest: NDArray[np.float64]) -> float:
+        """½ p·(x − x_rest): the action from a fixed point to a point so close that the flow is linear in between."""
+        a, p, spin, turn = _parts(u)
+        field = 2 * (p * (a - rest[0] - 1j * rest[1])).real
+        # ∂S/∂σ = −8 σ × Π on the sphere of radius 1/2
+        return float(field - 8 * np.cross(spin, turn) @ (spin - rest[4:7])) / 2
+
     def casimirs(self, u: NDArray[np.float64]) -> NDArray[np.float64]:
         """σ² − ε²Π² − 1/4 and σ·Π, shape (..., 2); both 0."""
         _, _, spin, turn = _parts(u)

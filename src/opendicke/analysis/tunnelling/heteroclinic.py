@@ -48,12 +48,14 @@ class Orbit:
 
     @property
     def action(self) -> float:
-        """∫ p dx, by Simpson's rule: the exponent, per atom."""
+        """∫ p dx, by Simpson's rule, and by the linear flow beyond the ends: the exponent, per atom."""
         h = np.diff(self.times)
         middle = _middle(self.path, self.flow.velocity(self.path), h[:, None])
         rate, between = self.flow.action_rate(self.path), self.flow.action_rate(middle)
         inside = float((h / 6 * (rate[:-1] + 4 * between + rate[1:])).sum())
-        return inside + self.flow.boundary(self.path[-1]) - self.flow.boundary(self.path[0])
+        flow, first, last = self.flow, self.path[0], self.path[-1]
+        beyond = flow.linear_action(first, self.start) - flow.linear_action(last, self.end)
+        return inside + flow.boundary(last) - flow.boundary(first) + beyond
 
     @property
     def energy(self) -> float:
@@ -71,11 +73,15 @@ class Orbit:
         return float(max(np.linalg.norm(self.path[0] - self.start), np.linalg.norm(self.path[-1] - self.end)))
 
     @property
-    def found(self) -> bool:
-        """Whether every condition holds, and the path is not just one of the fixed points."""
-        moves = float(np.linalg.norm(self.path - self.path[0], axis=1).max())
+    def solved(self) -> bool:
+        """Whether every condition holds."""
         small = max(self.energy, self.casimir) < 1e-8 and abs(self.multiplier) < 1e-7
-        return bool(self.residual < 1e-9 and small and self.ends < 0.2 * moves)
+        return bool(self.residual < 1e-9 and small)
+
+    @property
+    def found(self) -> bool:
+        """Whether every condition holds, and the ends are close enough to their fixed points to be theirs."""
+        return self.solved and self.ends < 0.1 * float(np.linalg.norm(self.start - self.end))
 
 
 def converge(orbit: Orbit) -> Orbit:

@@ -32,6 +32,8 @@ NODE_TIMES_RATE = 0.4
 CLOSE = 1e-3
 #: Weights, one after the other, of the distance from the saddle in the search for a first guess.
 WEIGHTS = (3.0, 30.0, 300.0)
+#: Longest time of the search for a first guess, times the fastest rate.
+SEARCH = 160.0
 #: First guesses that are tried, each from another random force.
 GUESSES = 4
 #: Fractions of the couplings at which an orbit is looked for that is not found from scratch, and then continued.
@@ -152,7 +154,7 @@ def _from_scratch(wanted: DoubledFlow, start: Start, seed: int) -> Orbit | None:
     found: list[Orbit] = []
     for attempt in range(GUESSES):
         classical = replace(wanted, moyal=0.0)
-        orbit = converge(_extended(_least_noise(classical, start, np.random.default_rng((seed, attempt)))))
+        orbit = converge(_extended(_least_noise(classical, start, np.random.default_rng((seed, attempt)), 1 + attempt % 2)))
         orbit = _closed(orbit)
         if orbit.found:
             found.append(orbit)
@@ -167,7 +169,7 @@ def _from_scratch(wanted: DoubledFlow, start: Start, seed: int) -> Orbit | None:
         return None
 
 
-def _least_noise(flow: DoubledFlow, start: Start, rng: np.random.Generator) -> Orbit:
+def _least_noise(flow: DoubledFlow, start: Start, rng: np.random.Generator, longer: float) -> Orbit:
     """A path of truncated Wigner to the saddle whose noise is as small as the optimiser could make it."""
     from scipy.optimize import minimize
 
@@ -177,17 +179,17 @@ def _least_noise(flow: DoubledFlow, start: Start, rng: np.random.Generator) -> O
     slow = float(abs(state.eigenvalues.real).min()), float(abs(saddle.eigenvalues.real).min())
     fastest = float(max(abs(state.eigenvalues).max(), abs(saddle.eigenvalues).max()))
     h = NODE_TIMES_RATE / fastest / 2
-    steps = math.ceil(min(8 / slow[0] + 8 / slow[1], 4000 * h) / h)
+    steps = math.ceil(min(8 / slow[0] + 8 / slow[1], longer * SEARCH / fastest) / h)
     smooth = np.hanning(round(4 / fastest / h) + 2)
     forces = np.stack([np.convolve(rng.normal(size=steps), smooth / smooth.sum(), "same") for _ in range(2)], axis=1)
-    forces *= 0.3 * flow.noise
+    forces *= 0.1 * flow.noise
 
     def cost(flat: NDArray[np.float64], weight: float) -> tuple[float, NDArray[np.float64]]:
         value, gradient, _, _ = pushed(flat.reshape(steps, 2), first[own], last[own], weight, h, flow.rates, flow.noise)
         return value, gradient.ravel()
 
     for weight in WEIGHTS:
-        options = {"maxiter": 400, "maxcor": 30}
+        options = {"maxiter": 150, "maxcor": 30}
         found = minimize(cost, forces.ravel(), (weight,), "L-BFGS-B", jac=True, options=options)
         forces = found.x.reshape(steps, 2)
     _, _, path, slopes = pushed(forces, first[own], last[own], WEIGHTS[-1], h, flow.rates, flow.noise)
@@ -224,7 +226,7 @@ def _extended(orbit: Orbit) -> Orbit:
 def _closed(orbit: Orbit) -> Orbit:
     """The orbit, continued at its ends until they are close to the fixed points."""
     for _ in range(4):
-        if not orbit.found or orbit.ends < CLOSE:
+        if not orbit.solved or orbit.ends < CLOSE:
             break
         orbit = converge(_extended(replace(orbit, path=orbit.path)))
     return orbit
