@@ -424,7 +424,7 @@ def test_if_all_fail_there_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_window_over_the_memory_limit_stops_its_trajectory() -> None:
     told = r"trajectory \d of seed 0 stopped at time .*: a window of \d+ states x \d+ levels, over the memory limit"
     with pytest.warns(od.FailedTrajectoryWarning, match=told):
-        run = od.solve(FIG1.replace(n_atoms=1000), od.Normal(), [20.0], od.NuHOPS(3, memory_limit=2**20))
+        run = od.solve(FIG1.replace(n_atoms=1000), od.Normal(), [20.0], od.NuHOPS(3, max_memory=2.0**-10))
     assert 0 < run.attrs["trajectories"] < 3
 
 
@@ -451,7 +451,7 @@ def test_a_window_over_the_memory_limit_stops_its_trajectory() -> None:
         ({"trajectories": 2, "point": -1}, ValueError),
         ({"trajectories": 2, "dtype": "float16"}, ValueError),
         ({"trajectories": 2, "precision": 0.01}, TypeError),
-        ({"trajectories": 2, "memory_limit": 1000}, ValueError),
+        ({"trajectories": 2, "max_memory": 1e-6}, ValueError),
         ({"trajectories": 2, "trajectory": 5}, TypeError),
         ({"trajectories": 2, "depth": 5}, TypeError),
         ({}, TypeError),

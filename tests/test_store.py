@@ -104,7 +104,7 @@ def test_damaged_chunk_is_named_and_run_again(
 def test_failed_trajectories_are_stored(tmp_path: Path) -> None:
     # a few trajectories pass so close to the unstable point that they outgrow the memory limit
     model = od.DickeModel.balanced(n_atoms=1000, omega_a=1.0, omega_c=2.5, kappa=0.5, coupling=2.2574)
-    method = od.NuHOPS(trajectories=24, seed=1, memory_limit=2**20)
+    method = od.NuHOPS(trajectories=24, seed=1, max_memory=2.0**-10)
     results = []
     for _ in range(2):
         with pytest.warns(od.FailedTrajectoryWarning):

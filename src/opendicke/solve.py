@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from opendicke import checks
+from opendicke import checks, description
 from opendicke.engine.compile import NUMERICS
 from opendicke.ensemble.executors import Deadline, Threads
 from opendicke.ensemble.store import Store, Stored
@@ -96,37 +96,23 @@ def as_store(store: Store | str | Path) -> Store:
 
 
 def describe(problem: Problem, method: Any) -> dict[str, Any]:
-    """Everything that determines the numbers of each trajectory, as plain data; how many there are is left out.
+    """Everything that determines the numbers of each trajectory, as plain data, and nothing else: the key's content.
 
     Raises:
         TypeError: if the method does not run trajectories.
     """
-    options = _plain_options(method)
-    if "trajectories" not in options:
+    if "trajectories" not in {field.name for field in dataclasses.fields(method)}:
         raise checks.refuse(
             "store", "a method that runs trajectories, such as NuHOPS", type(method).__name__, error=TypeError
         )
-    for name in ("trajectories", "precision"):
-        options.pop(name, None)
-    description = {
-        "model": dataclasses.asdict(problem.model),
-        "state": _plain_state(problem.state),
+    return {
+        "model": description.describe(problem.model),
+        "state": description.describe(problem.state),
         "times": problem.times.tolist(),
         "method": type(method).__name__,
-        "options": options,
+        "options": description.describe_method(method),
         "numerics": NUMERICS,
     }
-    return description
-
-
-def _plain_options(method: Any) -> dict[str, Any]:
-    """A method's options as a file holds them: numpy's numbers become Python's, tuples lists."""
-    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(method), default=lambda number: number.item()))
-    return plain
-
-
-def _plain_state(state: SpinCoherent) -> dict[str, Any]:
-    return dataclasses.asdict(state) | {"alpha": [state.alpha.real, state.alpha.imag]}
 
 
 def _check_kind(name: str, value: Any, kind: type, expected: str) -> None:
@@ -157,10 +143,10 @@ def _provenance(problem: Problem, method: Any) -> dict[str, Any]:
     """Everything that determines the numbers, as plain strings and numbers that a file can hold."""
     versions = {name: metadata.version(name) for name in ("opendicke", "numpy", "scipy", "numba", "xarray")}
     return {
-        "model": json.dumps(dataclasses.asdict(problem.model)),
-        "state": json.dumps(_plain_state(problem.state)),
+        "model": json.dumps(description.plain(problem.model)),
+        "state": json.dumps(description.plain(problem.state)),
         "method": type(method).__name__,
-        "method_options": json.dumps(_plain_options(method)),
+        "method_options": json.dumps(description.plain(method)),
         "versions": json.dumps(versions | {"python": platform.python_version()}),
         "conventions": "hbar = 1; kappa is the field decay rate (the photon number decays at 2 kappa)",
     }

@@ -7,8 +7,9 @@ from typing import Any
 
 import xarray as xr
 
+from opendicke.description import restore, restore_method
 from opendicke.ensemble.executors import Serial
-from opendicke.ensemble.store import Store, StoreError
+from opendicke.ensemble.store import Store, Stored, StoreError
 from opendicke.model import DickeModel
 from opendicke.solve import as_store, solve
 from opendicke.states import SpinCoherent
@@ -33,8 +34,8 @@ def open_study(store: Store | str | Path, key: str) -> xr.Dataset:
     about: dict[str, Any] = study.check()
     if not study.trajectories:
         raise StoreError(f"study {study.key}: no trajectory is stored yet")
-    options = {name: tuple(value) if isinstance(value, list) else value for name, value in about["options"].items()}
-    method = METHODS[about["method"]](trajectories=study.trajectories, **options)
-    state = SpinCoherent(**(about["state"] | {"alpha": complex(*about["state"]["alpha"])}))
-    model = DickeModel(**about["model"])
-    return solve(model, state, about["times"], method, executor=Serial(), progress=False, store=place)
+    method = restore_method(METHODS[about["method"]], about["options"], study.trajectories)
+    state, model = restore(SpinCoherent, about["state"]), restore(DickeModel, about["model"])
+    # this very study, whatever it is called in this version
+    reader = Stored(Serial(), study)
+    return solve(model, state, about["times"], method, executor=reader, progress=False)

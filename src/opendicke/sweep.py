@@ -16,9 +16,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from opendicke import checks
+from opendicke import checks, description
 from opendicke.ensemble.executors import Serial, Threads, closing, opened
-from opendicke.ensemble.store import Store, StoreError, Study, key_of
+from opendicke.ensemble.store import Store, StoreError
 from opendicke.methods.hops import HOPS, HOPSSimulator
 from opendicke.methods.nuhops import NuHOPS, NuHOPSSimulator
 from opendicke.methods.truncated_wigner import TruncatedWigner, WignerSimulator
@@ -157,7 +157,7 @@ def with_point(method: Any, model: DickeModel) -> Any:
     """The method with random streams of this model's own (a method without streams is returned as it is)."""
     if "point" not in {field.name for field in dataclasses.fields(method)}:
         return method
-    digest = hashlib.sha256(json.dumps(dataclasses.asdict(model), sort_keys=True).encode()).digest()
+    digest = hashlib.sha256(json.dumps(description.describe(model), sort_keys=True).encode()).digest()
     return dataclasses.replace(method, point=int.from_bytes(digest[:8], "big"))
 
 
@@ -165,8 +165,8 @@ def _only_stored(problem: Problem, method: Any, store: Store | str | Path | None
     """The method with as many trajectories as are stored, at most; None if there are none."""
     if store is None:
         raise checks.refuse("store", "a folder, when nothing is to be run", store)
-    study = Study(as_store(store).root / key_of(describe(problem, method)))
-    there = min(study.trajectories, method.trajectories)
+    study = as_store(store).lookup(describe(problem, method))
+    there = min(study.trajectories, method.trajectories) if study else 0
     return dataclasses.replace(method, trajectories=there) if there else None
 
 

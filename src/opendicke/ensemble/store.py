@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from opendicke.description import canonical
 from opendicke.ensemble.executors import closing
 from opendicke.ensemble.padding import stack_padded
 from opendicke.ensemble.run import Outcome, Sample, blocks
@@ -41,6 +42,9 @@ CHECKPOINT = 30.0
 LEFT_BEHIND = 86400.0
 
 log = logging.getLogger("opendicke.store")
+
+#: What :meth:`Study.canonical_key` found. A key stands for one description, so none of this can become wrong.
+_CANONICAL_KEYS: dict[str, str] = {}
 
 
 class StoreError(RuntimeError):
@@ -72,12 +76,14 @@ class Store:
         Raises:
             StoreError: if the folder cannot be written to, or holds something else under this name.
         """
-        study = Study(self.root / key_of(description))
-        if (study.path / "study.json").exists():
+        study = self.lookup(description)
+        if study is not None:
             study.check()
             study.tidy()
             log.info("study %s: %d trajectories are stored", study.path, study.trajectories)
             return study
+        description = canonical(description)
+        study = Study(self.root / key_of(description))
         try:
             study.path.mkdir(parents=True, exist_ok=True)
             text = json.dumps({"format": FORMAT, "description": description}, indent=1)
@@ -88,6 +94,18 @@ class Store:
             ) from problem
         log.info("study %s is new", study.path)
         return study
+
+    def lookup(self, description: dict[str, Any]) -> Study | None:
+        """The study with this description, or the largest with the same numbers that an older version wrote; or None.
+
+        Older versions had limits of memory in the key (:mod:`opendicke.description`).
+        """
+        key = key_of(canonical(description))
+        study = Study(self.root / key)
+        if (study.path / "study.json").exists():
+            return study
+        alike = [study for study in self.studies() if study.canonical_key() == key]
+        return max(alike, key=lambda study: study.trajectories, default=None)
 
     def studies(self) -> list[Study]:
         """All studies, in the order of their names."""
@@ -128,6 +146,15 @@ class Study:
     def key(self) -> str:
         """The hash of the description."""
         return self.path.name
+
+    def canonical_key(self) -> str | None:
+        """The key that this version gives to the study; None if it cannot be read."""
+        if self.key not in _CANONICAL_KEYS:
+            try:
+                _CANONICAL_KEYS[self.key] = key_of(canonical(self.check()))
+            except StoreError:
+                return None
+        return _CANONICAL_KEYS[self.key]
 
     def check(self) -> dict[str, Any]:
         """The description, after a look at its format and its hash.

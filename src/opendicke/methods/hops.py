@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from opendicke import checks
+from opendicke.description import LIMIT
 from opendicke.engine.fixed_basis import FixedBasis
 from opendicke.engine.noise import OrnsteinUhlenbeck
 from opendicke.engine.trajectory import TrajectoryFailure
@@ -83,7 +84,7 @@ class HOPS:
     depth: int = 30
     step: float | None = None
     max_top_level: float = 1e-2
-    max_memory: float = 1.0
+    max_memory: float = field(default=1.0, metadata=LIMIT)
     point: int = 0
     precision: Precision | None = None
 

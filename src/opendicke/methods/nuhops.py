@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import InitVar, asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks
+from opendicke.description import LIMIT
 from opendicke.engine.noise import OrnsteinUhlenbeck
 from opendicke.engine.trajectory import (
     DROPPED,
@@ -90,7 +91,7 @@ class NuHOPS:
         keep_states: some of the ``times``; also return the spin states ψ of every trajectory at these times, as ``psi``
             on the Dicke states |j, j−n> along the third row of ``psi_frame``. Spin Q functions, density matrices and
             entanglement are computed from them.
-        memory_limit: bytes one trajectory may use; a trajectory that needs more fails, and is reported.
+        max_memory: memory that one trajectory may take, in GiB; one that needs more fails, and is reported.
 
     Raises:
         ValueError, TypeError: for an option out of range; the message names it.
@@ -118,9 +119,12 @@ class NuHOPS:
     precision: Precision | None = None
     keep_trajectories: bool = False
     keep_states: tuple[float, ...] = ()
-    memory_limit: int = 2**31
+    max_memory: float = field(default=2.0, metadata=LIMIT)
+    memory_limit: InitVar[None] = None  # its name and unit (bytes) before; refused with a word on what it is now
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, memory_limit: object) -> None:
+        if memory_limit is not None:
+            raise TypeError("memory_limit: is called max_memory, in GiB instead of bytes (2**31 bytes: max_memory=2.0)")
         checks.integer("trajectories", self.trajectories, minimum=1)
         checks.integer("seed", self.seed, minimum=0)
         checks.integer("point", self.point, minimum=0)
@@ -134,7 +138,7 @@ class NuHOPS:
             raise checks.refuse("dtype", "'float64' or 'float32'", self.dtype)
         check_precision(self.precision)
         object.__setattr__(self, "keep_states", tuple(float(time) for time in self.keep_states))
-        checks.integer("memory_limit", self.memory_limit, minimum=2**20)
+        checks.real("max_memory", self.max_memory, minimum=2.0**-10)
 
     def limits(self, model: DickeModel) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
@@ -193,7 +197,7 @@ class NuHOPSSimulator:
         except TrajectoryFailure as failure:
             time = float(path.steps[: first + failure.step].sum())
             where = f"trajectory {index} of seed {options.seed} stopped at time {time:g}: {failure}"
-            hint = "Try a smaller step or tol, or a larger memory_limit."
+            hint = "Try a smaller step or tol, or a larger max_memory."
             raise TrajectoryError(f"{where} (model {json.dumps(asdict(problem.model))}). {hint}") from failure
         kept: dict[str, NDArray[Any]] = {}
         if options.keep_trajectories:
@@ -237,6 +241,6 @@ def _dynamics(model: DickeModel, options: NuHOPS) -> tuple[Dynamics, float]:
         coupling_y=big_d / root,
         tol=options.tol,
         feedback=options.feedback or 2 * rate,
-        memory_limit=options.memory_limit,
+        memory_limit=int(options.max_memory * 2**30),
     )
     return dynamics, rate

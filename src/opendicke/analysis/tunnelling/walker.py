@@ -66,7 +66,7 @@ class NuHOPSWalk:
 
     Args:
         model: the model.
-        options: method; its ``tol``, ``step``, ``feedback``, ``dtype`` and ``memory_limit`` are used.
+        options: method; its ``tol``, ``step``, ``feedback``, ``dtype`` and ``max_memory`` are used.
         look: time between two looks at the mean values.
         piece: looks in one call of :meth:`NuHOPSWalker.go`.
     """
@@ -114,7 +114,7 @@ class NuHOPSWalker:
         try:
             channels = propagate(self.state, walk.dynamics, path, walk.record_after, walk.piece)
         except TrajectoryFailure as failure:
-            hint = "Try a smaller step or tol, or a larger memory_limit."
+            hint = "Try a smaller step or tol, or a larger max_memory."
             raise TrajectoryError(f"a walker of {walk.model} stopped: {failure}. {hint}") from failure
         n_atoms = walk.model.n_atoms
         spin = channels[-1, SPIN]
