@@ -262,12 +262,12 @@ def test_logs_on_request(study: Path) -> None:
     assert call("run", study, "--quiet").stderr == ""
     assert "40 trajectories are stored" in call("-v", "run", study, "--quiet").stderr
     assert "chunk" not in call("-v", "run", study, "--quiet", "--trajectories", 50).stderr
-    assert "00000000-00000059.zarr.zip written" in call("-vv", "run", study, "--quiet", "--trajectories", 60).stderr
+    assert "00000000-00000059.npz written" in call("-vv", "run", study, "--quiet", "--trajectories", 60).stderr
 
 
 def test_a_damaged_chunk_is_named_without_being_asked(study: Path) -> None:
     call("run", study, "--quiet")
-    (chunk,) = study.parent.glob("runs/*/*.zarr.zip")
+    (chunk,) = study.parent.glob("runs/*/*.npz")
     chunk.write_bytes(chunk.read_bytes()[:1000])
     outcome = call("run", study, "--quiet")
     assert outcome.exit_code == 0
@@ -294,7 +294,7 @@ def test_the_library_is_silent_unless_something_is_wrong(study: Path) -> None:
         return done.stdout + done.stderr
 
     assert printed() == ""
-    (chunk,) = store.glob("*/*.zarr.zip")
+    (chunk,) = store.glob("*/*.npz")
     chunk.write_bytes(chunk.read_bytes()[:-100])
     assert str(chunk) in printed()
     assert printed() == ""

@@ -63,10 +63,10 @@ def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_was_stored_is_what_is_read(name: str, old: Path) -> None:
     expected = EXPECTED[name]
     study = Store(old).find(expected["key"])
-    outcomes = study.read(range(expected["trajectories"]))
-    assert outcomes is not None
-    assert [index for index, sample in outcomes if isinstance(sample, str)] == expected["failed"]
-    last = outcomes[-1][1]
+    chunk = study.read(range(expected["trajectories"]))
+    assert chunk is not None
+    assert chunk.failed == expected["failed"]
+    last = chunk.outcomes[-1][1]
     assert not isinstance(last, str)
     parts = {f"averaged.{part}": values for part, values in last.averaged.items()}
     parts |= {f"kept.{part}": values for part, values in last.kept.items()}
@@ -107,3 +107,15 @@ def test_it_is_merged(old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     keys = {study.key for study in Store(new).studies()}
     assert {EXPECTED[name]["key"] for name in ("zeros", "wigner")} < keys
     assert EXPECTED["kept"]["key"] not in keys
+
+
+def test_what_failed_is_run_again_under_a_larger_limit_only(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, state, times, method = CASES["failed"]
+    with pytest.warns(od.FailedTrajectoryWarning), monkeypatch.context() as patch:
+        patch.setattr("opendicke.methods.nuhops.propagate", never)
+        assert run("failed", old).Sz.values.tolist() == EXPECTED["failed"]["Sz"]
+    larger = dataclasses.replace(method, max_memory=2.0)
+    result = od.solve(model, state, times, larger, store=old, executor=od.Serial())
+    assert (result.attrs["trajectories"], result.attrs["failed_trajectories"]) == (5, "[]")
+    expected = od.solve(model, state, times, larger, executor=od.Serial())
+    np.testing.assert_allclose(result.Sz, expected.Sz, rtol=0, atol=1e-9)  # N = 1000

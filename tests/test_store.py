@@ -17,7 +17,7 @@ import xarray as xr
 
 import opendicke as od
 from opendicke.ensemble import store as store_module
-from opendicke.ensemble.store import Store, StoreError, key_of
+from opendicke.ensemble.store import Store, StoreError, Study, key_of
 
 MODEL = od.DickeModel(n_atoms=6, omega_a=1.0, omega_c=2.5, kappa=0.5, g_minus=1.1, g_plus=0.6)
 STATE = od.SpinCoherent(0.8, 3.0, alpha=0.2)
@@ -43,7 +43,7 @@ def assert_identical(result: xr.Dataset, expected: xr.Dataset) -> None:
     assert ours == theirs
 
 
-def only_study(root: Path) -> store_module.Study:
+def only_study(root: Path) -> Study:
     (study,) = Store(root).studies()
     return study
 
@@ -113,6 +113,28 @@ def test_failed_trajectories_are_stored(tmp_path: Path) -> None:
     assert json.loads(results[0].attrs["failed_trajectories"])
 
 
+def test_a_larger_limit_goes_on_with_the_same_study(tmp_path: Path) -> None:
+    """What failed under the smaller one is run again, and nothing else; under a smaller one nothing is."""
+    model = od.DickeModel.balanced(n_atoms=1000, omega_a=1.0, omega_c=2.5, kappa=0.5, coupling=2.2574)
+
+    def solve(limit: float, store: Path | None = tmp_path) -> xr.Dataset:
+        method = od.NuHOPS(trajectories=24, seed=1, max_memory=limit)
+        return od.solve(model, od.SpinCoherent(np.pi / 4, np.pi), [0.0, 8.0], method, store=store)
+
+    with pytest.warns(od.FailedTrajectoryWarning):
+        failed = len(json.loads(solve(2.0**-10).attrs["failed_trajectories"]))
+    plain = solve(2.0, None)
+    assert count_runs(lambda: assert_same(solve(2.0), plain)) == failed > 0
+    for limit in (2.0, 2.0**-10, 4.0):
+        assert count_runs(lambda limit=limit: assert_same(solve(limit), plain)) == 0  # type: ignore[misc]
+    assert only_study(tmp_path).trajectories == 24
+
+
+def assert_same(result: xr.Dataset, expected: xr.Dataset) -> None:
+    """All numbers, bit for bit."""
+    xr.testing.assert_identical(result.drop_attrs(), expected.drop_attrs())
+
+
 def test_each_study_has_its_own_key() -> None:
     def key(model: od.DickeModel = MODEL, seed: int = 4, times: object = TIMES, tol: float = 1e-4, n: int = 10) -> str:
         problem = od.solve.__globals__["Problem"](model, STATE, np.asarray(times))
@@ -136,7 +158,7 @@ def test_changed_description_is_refused(tmp_path: Path) -> None:
     run(20, store=tmp_path)
     file = only_study(tmp_path).path / "study.json"
     file.write_text(file.read_text().replace('"seed": 4', '"seed": 5'))
-    with pytest.raises(StoreError, match="hashes to"):
+    with pytest.raises(StoreError, match=r"hashes to .*Restore it"):
         run(20, store=tmp_path)
 
 
@@ -150,14 +172,14 @@ def test_full_disk_leaves_what_is_done(tmp_path: Path, reference: xr.Dataset, mo
     written = []
 
     def full(source: Path, target: Path) -> None:
-        if str(target).endswith(".zip") and len(written) == 1:
+        if str(target).endswith(".npz") and len(written) == 1:
             raise OSError(28, "No space left on device")
         written.append(target)
         os.rename(source, target)
 
     run(1, store=tmp_path)  # the study exists
     with monkeypatch.context() as patch:
-        patch.setattr(store_module.os, "replace", full)
+        patch.setattr("os.replace", full)
         with pytest.raises(StoreError, match=r"No space left.*intact"):
             run(store=tmp_path, executor=od.Serial())
     assert only_study(tmp_path).trajectories == 64
@@ -193,7 +215,7 @@ def test_read_only_folder(tmp_path: Path, reference: xr.Dataset, monkeypatch: py
         raise OSError(30, "Read-only file system")
 
     run(store=tmp_path)
-    monkeypatch.setattr(store_module.os, "replace", refuse)
+    monkeypatch.setattr("os.replace", refuse)
     assert_identical(run(store=tmp_path), reference)  # what is complete can be read
     with pytest.raises(StoreError, match=r"cannot be written \(.*Read-only file system\).*intact"):
         run(160, store=tmp_path)
@@ -271,10 +293,10 @@ def test_slow_trajectories_are_written_before_their_chunk_is_full(
     tmp_path: Path, reference: xr.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = []
-    original = store_module.Study.write
+    original = Study.write
     monkeypatch.setattr(store_module, "CHECKPOINT", 0.0)
     monkeypatch.setattr(
-        store_module.Study, "write", lambda self, outcomes: (written.append(len(outcomes)), original(self, outcomes))
+        Study, "write", lambda self, chunk: (written.append(len(chunk.outcomes)), original(self, chunk))
     )
     assert_identical(run(store=tmp_path, executor=od.Serial()), reference)
     assert len(written) > 10
@@ -308,17 +330,17 @@ def test_what_a_killed_writer_left_is_removed_after_a_day(tmp_path: Path, refere
     run(store=tmp_path)
     study, now = only_study(tmp_path), time.time()
     for name, age in (("old", 2e5), ("young", 60.0), ("from the future", -1e6)):
-        left = study.path / f".00000000-00000063.zarr.zip.1.{name}"
+        left = study.path / f".00000000-00000063.{name}.part"
         left.write_bytes(b"half")
         os.utime(left, (now - age, now - age))
     assert_identical(run(store=tmp_path), reference)
-    assert sorted(file.suffix for file in study.path.glob(".*")) == [".from the future", ".young"]
+    assert sorted(file.suffixes[0] for file in study.path.glob(".*")) == [".from the future", ".young"]
 
 
 @pytest.mark.parametrize("size", [7, 200])
 def test_the_size_of_a_chunk_changes_nothing(
     tmp_path: Path, reference: xr.Dataset, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(store_module, "CHUNK", size)
+    monkeypatch.setattr(Study, "CHUNK", size)
     for executor in (od.Threads(3), od.Serial()):
         assert_identical(run(store=tmp_path, executor=executor), reference)

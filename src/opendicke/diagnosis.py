@@ -15,7 +15,7 @@ from opendicke.engine import compile as compilation
 from opendicke.engine.peak import peak_rate
 from opendicke.ensemble.executors import available_cores
 
-PACKAGES = ("opendicke", "numpy", "scipy", "numba", "llvmlite", "xarray", "zarr", "dask", "netCDF4", "matplotlib")
+PACKAGES = ("opendicke", "numpy", "scipy", "numba", "llvmlite", "xarray", "dask", "netCDF4", "matplotlib")
 
 
 def diagnose() -> dict[str, Any]:

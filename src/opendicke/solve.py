@@ -77,7 +77,7 @@ def solve(
     names = select(observables)
     runner: Executor = executor or Threads()
     if store is not None:
-        runner = Stored(runner, as_store(store).study(describe(problem, method)))
+        runner = Stored(runner, as_store(store).study(describe(problem, method)), description.limits(method))
     if timeout is not None:
         runner = Deadline(runner, checks.real("timeout", timeout, above=0.0))
     gauge = meter(progress)

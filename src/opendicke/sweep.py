@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks, description
 from opendicke.ensemble.executors import Serial, Threads, closing, opened
-from opendicke.ensemble.store import Store, StoreError
+from opendicke.ensemble.store import Store, Stored, StoreError
+from opendicke.ensemble.study import Study
 from opendicke.methods.hops import HOPS, HOPSSimulator
 from opendicke.methods.nuhops import NuHOPS, NuHOPSSimulator
 from opendicke.methods.truncated_wigner import TruncatedWigner, WignerSimulator
@@ -134,13 +135,15 @@ class _Asked:
         """The answer at one point, time series and attrs only; None where nothing is stored and nothing to be run."""
         place, model = point
         method = self.method if self.common_random_numbers else with_point(self.method, model)
-        if not self.run_missing:
-            method = _only_stored(Problem(model, self.state, self.times), method, self.store)
         gauge = self.meter.point({name: f"{value:g}" for name, value in place.items()})
-        if method is None:
-            gauge.close()
-            return None
         options: dict[str, Any] = {"executor": executor, "progress": gauge, "store": self.store}
+        if not self.run_missing:
+            study = _begun(Problem(model, self.state, self.times), method, self.store)
+            if study is None:
+                gauge.close()
+                return None
+            method = dataclasses.replace(method, trajectories=min(study.trajectories, method.trajectories))
+            options |= {"executor": Stored(executor, study), "store": None}
         result = solve(model, self.state, self.times, method, self.observables, **options)
         return result[[name for name, data in result.data_vars.items() if data.dims == ("time",)]]
 
@@ -161,13 +164,12 @@ def with_point(method: Any, model: DickeModel) -> Any:
     return dataclasses.replace(method, point=int.from_bytes(digest[:8], "big"))
 
 
-def _only_stored(problem: Problem, method: Any, store: Store | str | Path | None) -> Any:
-    """The method with as many trajectories as are stored, at most; None if there are none."""
+def _begun(problem: Problem, method: Any, store: Store | str | Path | None) -> Study | None:
+    """The study that is stored of a problem, if there is anything in it."""
     if store is None:
         raise checks.refuse("store", "a folder, when nothing is to be run", store)
     study = as_store(store).lookup(describe(problem, method))
-    there = min(study.trajectories, method.trajectories) if study else 0
-    return dataclasses.replace(method, trajectories=there) if there else None
+    return study if study is not None and study.trajectories else None
 
 
 def _axes(grid: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
