@@ -275,6 +275,50 @@ def test_a_damaged_chunk_is_named_without_being_asked(study: Path) -> None:
     assert len(outcome.stderr.splitlines()) == 1
 
 
+def test_a_missing_chunk_and_a_damaged_study_are_told(study: Path) -> None:
+    call("run", study, "--quiet", "--trajectories", 150)
+    store = study.parent / "runs"
+    (chunk,) = store.glob("*/00000064-*.npz")
+    chunk.unlink()
+    (store / "0123456789abcdef").mkdir()
+    (store / "0123456789abcdef" / "study.json").write_text("[]")
+    listed = call("ls", store)
+    assert listed.exit_code == 0
+    assert "64 trajectories" in listed.stdout
+    assert "trajectories 64-127 are missing: 22 later ones are left out" in listed.stdout
+    assert "0123456789abcdef/study.json: cannot be used" in listed.stderr
+    (row,) = json.loads(call("ls", store, "--json").stdout)
+    assert (row["trajectories"], row["left_out"]) == (64, 22)
+    assert "64-127 are missing" in json.loads(call("show", store, row["key"]).stdout)["note"]
+    exported = call("export", store, row["key"], study.parent / "table.csv")
+    assert exported.exit_code == 0
+    assert "64-127 are missing" in exported.stderr
+    merged = call("merge", study.parent / "all", store)
+    assert (merged.exit_code, merged.stdout) == (0, f"{store}: 2 chunks copied\n")
+
+
+@pytest.mark.parametrize("what", ["init", "table.csv", "table.nc"])
+def test_a_full_disk_leaves_nothing_under_the_final_name(
+    study: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call("run", study, "--quiet")
+    key = next((study.parent / "runs").iterdir()).name
+    target = study.parent / "new" / ("study.toml" if what == "init" else what)
+    command = ("init", target) if what == "init" else ("export", study.parent / "runs", key, target)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        outcome = call(*command)
+    assert outcome.exit_code == 1
+    assert "No space left on device" in outcome.stderr
+    assert not list(target.parent.iterdir())
+    assert call(*command).exit_code == 0
+    assert [entry.name for entry in target.parent.iterdir()] == [target.name]
+
+
 def test_no_bar_off_a_terminal(study: Path) -> None:
     assert call("run", study).stderr == ""
 

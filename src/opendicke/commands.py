@@ -116,11 +116,13 @@ def _asked(path: Path, trajectories: int | None = None) -> Iterator[StudyFile]:
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path), default=Path("study.toml"))
 def init(path: Path) -> None:
     """Write a commented example of a study file."""
+    from opendicke import files
     from opendicke.study_file import EXAMPLE
 
     if path.exists():
         raise click.UsageError(f"{path} exists already. Name another file.")
-    path.write_text(EXAMPLE)
+    with files.replacing(path) as unfinished:
+        unfinished.write_text(EXAMPLE, encoding="utf-8")
     click.echo(f"{path} written. Edit it, then: opendicke run {path}")
 
 
