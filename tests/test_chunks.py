@@ -182,6 +182,13 @@ def test_foreign_arrays_are_refused(name: str, tmp_path: Path, caplog: pytest.Lo
     assert "damaged chunk" in caplog.text
 
 
+@pytest.mark.parametrize("name", ["pickle", "structure"])
+def test_arrays_hold_numbers(name: str) -> None:
+    members = members_of(container.pack(CHUNK)) | {"averaged.channels.npy": FOREIGN[name]}
+    with pytest.raises(container.DamagedChunkError, match="does not hold numbers"):
+        container.unpack(signed(members))
+
+
 @pytest.mark.parametrize(
     "about",
     [

@@ -19,11 +19,11 @@ from opendicke.description import canonical
 from opendicke.ensemble.container import Chunk
 from opendicke.ensemble.executors import closing
 from opendicke.ensemble.run import Outcome, blocks
-from opendicke.ensemble.study import FORMAT, DamagedStudyError, StoreError, Study, key_of
+from opendicke.ensemble.study import FORMAT, StoreError, Study, key_of
 from opendicke.files import replacing
 from opendicke.problem import Executor
 
-__all__ = ["DamagedStudyError", "Store", "StoreError", "Stored", "Study", "key_of"]
+__all__ = ["Store", "StoreError", "Stored", "Study", "key_of"]
 
 #: Seconds after which a chunk that is not full yet is written all the same: no more than this is lost in a crash.
 CHECKPOINT = 30.0
@@ -89,10 +89,9 @@ class Store:
     def readable(self) -> Iterator[tuple[Study, dict[str, Any]]]:
         """All studies with their descriptions; one that is damaged is named in a warning and left out."""
         for study in self.studies():
-            try:
-                yield study, study.check()
-            except DamagedStudyError as problem:
-                log.warning("%s It is left out.", problem)
+            description = _checked(study)
+            if description is not None:
+                yield study, description
 
     def find(self, prefix: str) -> Study:
         """The one study whose key starts with ``prefix``.
@@ -110,17 +109,25 @@ class Store:
         """Copy what ``other`` has and this store lacks; return the number of chunks copied."""
         copied = 0
         for study, description in other.readable():
-            try:
-                own = self.study(description)
-            except DamagedStudyError as problem:
-                log.warning("%s Its chunks of %s are not copied.", problem, other.root)
+            there = self.lookup(description)
+            if there is not None and _checked(there) is None:
                 continue
+            own = self.study(description)
             for first, count in study.chunks().items():
                 chunk = study.read(range(first, first + count))
                 if chunk is not None and own.chunks().get(first, 0) < count:
                     own.write(chunk)
                     copied += 1
         return copied
+
+
+def _checked(study: Study) -> dict[str, Any] | None:
+    """A study's description; None, and a word in the log, if it is damaged."""
+    try:
+        return study.check()
+    except StoreError as problem:
+        log.warning("%s It is left out.", problem)
+        return None
 
 
 @dataclass(frozen=True)

@@ -45,10 +45,6 @@ class StoreError(RuntimeError):
     """A store cannot be used, or could not be written to; what it holds already is intact."""
 
 
-class DamagedStudyError(StoreError):
-    """What a study says of itself cannot be read, or is not ours."""
-
-
 def key_of(description: dict[str, Any]) -> str:
     """The hash of a study's description (plain data), 16 hexadecimal digits."""
     text = json.dumps(description, sort_keys=True, separators=(",", ":"))
@@ -74,7 +70,7 @@ class Study:
         if self.key not in _CANONICAL_KEYS:
             try:
                 _CANONICAL_KEYS[self.key] = key_of(canonical(self.check()))
-            except DamagedStudyError:
+            except StoreError:
                 return None
         return _CANONICAL_KEYS[self.key]
 
@@ -90,10 +86,10 @@ class Study:
             hashed = key_of(description)
         except (OSError, ValueError, RecursionError) as problem:
             told = f"cannot be used ({type(problem).__name__}: {problem})"
-            raise DamagedStudyError(f"{file}: {told}. Restore it, or move its folder away.") from problem
+            raise StoreError(f"{file}: {told}. Restore it, or move its folder away.") from problem
         if hashed != self.key:
             told = f"its content hashes to {hashed}, not to its name {self.key}: it was changed"
-            raise DamagedStudyError(f"{file}: {told}. Restore it, or move its folder away.")
+            raise StoreError(f"{file}: {told}. Restore it, or move its folder away.")
         return description
 
     def tidy(self) -> None:
