@@ -17,7 +17,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks
-from opendicke.ensemble.executors import Serial, Threads, closing, opened
+from opendicke.ensemble.executors import Serial, Threads, check_executor, closing, opened
 from opendicke.ensemble.store import Store, StoreError, Study, key_of
 from opendicke.methods.hops import HOPS, HOPSSimulator
 from opendicke.methods.nuhops import NuHOPS, NuHOPSSimulator
@@ -108,7 +108,7 @@ def sweep(
         state, checks.time_grid(times), method, observables, common_random_numbers, run_missing, store, shared
     )
     try:
-        with opened(executor or Threads()) as started:
+        with opened(check_executor(executor)) as started:
             together = min(getattr(started, "workers", None) or 1, MOST_POINTS) if trajectories else 1
             who = Threads(together) if together > 1 else Serial()
             with closing(who.map(partial(asked.solve, started), points)) as results:
