@@ -13,7 +13,6 @@ test: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python tests/warm_up.py
 	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 bench: $(READY)

@@ -15,11 +15,12 @@ from opendicke.analysis.tunnelling import (
     escape_rate,
     fit_populations,
     linear_populations,
+    pushed_flow,
     watch,
 )
-from opendicke.analysis.tunnelling.pushed_flow import derivative
 from opendicke.analysis.tunnelling.splitting import _pilot, _Replica
 from opendicke.analysis.tunnelling.walker import NuHOPSWalker, walk
+from opendicke.engine.compile import from_python
 
 UP, TOP, FLOOR, FIRST = 0.35, 14, 0.0, 2.0
 
@@ -148,7 +149,7 @@ def test_coordinate_knows_what_the_present_noise_will_do() -> None:
         walker.noise = noise
         moved = (walker.go(np.random.default_rng(1))[0, :3] - start[:3]) / moment
         np.testing.assert_allclose(walker.push[1], covariance, atol=1e-3)
-        expected = [np.empty(7), np.empty(7)]
+        expected, derivative = [np.empty(7), np.empty(7)], from_python(pushed_flow.derivative)
         for rate, sign in zip(expected, (1, -1), strict=True):
             derivative(parameters, np.array([*start, sign * noise.real / 10, sign * noise.imag / 10]), covariance, rate)
         scale = np.abs(moved).max()

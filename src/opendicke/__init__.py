@@ -21,6 +21,9 @@ from opendicke.solve import solve
 from opendicke.states import Inverted, Normal, SpinCoherent
 from opendicke.sweep import sweep
 
+#: The installed version; found when asked for.
+__version__: str
+
 __all__ = [
     "HOPS",
     "VARIABLES",
@@ -49,3 +52,16 @@ __all__ = [
     "solve",
     "sweep",
 ]
+
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":
+        from opendicke.version import version
+
+        return version()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names only: no modules but ``analysis``."""
+    return sorted([*__all__, "__all__", "__doc__", "__file__", "__name__", "__path__", "__version__"])

@@ -16,13 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks, description
 from opendicke.engine.compile import NUMERICS
-from opendicke.ensemble.executors import Deadline, Threads
+from opendicke.ensemble.executors import Deadline, check_executor
 from opendicke.ensemble.store import Store, Stored
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import VARIABLES, select
 from opendicke.problem import Executor, Method, Problem, Progress, Solution
 from opendicke.progress import meter
 from opendicke.states import SpinCoherent
+from opendicke.version import version
 
 
 def solve(
@@ -75,7 +76,7 @@ def solve(
         raise checks.refuse("method", "a method such as NuHOPS(trajectories=100, seed=1)", method, hint, TypeError)
     problem = Problem(model, state, checks.time_grid(times))
     names = select(observables)
-    runner: Executor = executor or Threads()
+    runner = check_executor(executor)
     if store is not None:
         runner = Stored(runner, as_store(store).study(describe(problem, method)), description.limits(method))
     if timeout is not None:
@@ -141,7 +142,8 @@ def _label(problem: Problem, method: Method, names: tuple[str, ...], solution: S
 
 def _provenance(problem: Problem, method: Any) -> dict[str, Any]:
     """Everything that determines the numbers, as plain strings and numbers that a file can hold."""
-    versions = {name: metadata.version(name) for name in ("opendicke", "numpy", "scipy", "numba", "xarray")}
+    versions = {"opendicke": version()}
+    versions |= {name: metadata.version(name) for name in ("numpy", "scipy", "numba", "xarray")}
     return {
         "model": json.dumps(description.plain(problem.model)),
         "state": json.dumps(description.plain(problem.state)),

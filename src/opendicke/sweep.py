@@ -17,7 +17,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks, description
-from opendicke.ensemble.executors import Serial, Threads, closing, opened
+from opendicke.ensemble.executors import Serial, Threads, check_executor, closing, opened
 from opendicke.ensemble.store import Store, Stored, StoreError
 from opendicke.ensemble.study import Study
 from opendicke.methods.hops import HOPS, HOPSSimulator
@@ -109,7 +109,7 @@ def sweep(
         state, checks.time_grid(times), method, observables, common_random_numbers, run_missing, store, shared
     )
     try:
-        with opened(executor or Threads()) as started:
+        with opened(check_executor(executor)) as started:
             together = min(getattr(started, "workers", None) or 1, MOST_POINTS) if trajectories else 1
             who = Threads(together) if together > 1 else Serial()
             with closing(who.map(partial(asked.solve, started), points)) as results:

@@ -174,7 +174,7 @@ def attractor(
 def _look(model: DickeModel, y: NDArray[np.float64], h: float, duration: float) -> Attractor:
     """What the state ``y``, assumed to be on the attractor, is on."""
     velocity = np.zeros(5)
-    mean_flow.derivative(_parameters(model), y, velocity)
+    mean_flow.velocity(_parameters(model), y, velocity)
     m, beta = y[:3].copy(), complex(y[3], y[4])
     if np.linalg.norm(velocity) < SAME:
         return Attractor("fixed point", m, beta)

@@ -22,6 +22,7 @@ from opendicke.model import DickeModel
 from opendicke.observables.catalogue import VARIABLES, from_channels
 from opendicke.problem import Progress
 from opendicke.progress import meter
+from opendicke.version import version
 
 #: The shift of the eigenvalue problem in units of kappa: near 0, where the slow modes are, and right of all of them.
 SHIFT = 0.03
@@ -247,7 +248,7 @@ def _next_cutoff(photons: int) -> int:
 
 
 def _provenance(model: DickeModel) -> dict[str, Any]:
-    versions = {name: metadata.version(name) for name in ("opendicke", "numpy", "scipy", "xarray")}
+    versions = {"opendicke": version()} | {name: metadata.version(name) for name in ("numpy", "scipy", "xarray")}
     return {
         "model": json.dumps(dataclasses.asdict(model)),
         "versions": json.dumps(versions | {"python": platform.python_version()}),

@@ -16,8 +16,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
-from opendicke.engine.compile import compiled
+from opendicke.engine.compile import inlined
 from opendicke.engine.kernels import column_peak, level_peak
 
 #: Levels are dropped at this fraction of ``tol``, and this many are kept beyond the last one that is not.
@@ -26,7 +27,7 @@ LEVEL_TOL, LEVEL_MARGIN = 1e-3, 8
 STABILITY = 2.4
 
 
-@compiled
+@inlined
 def needed(phi, blocks, levels, stride, threshold, max_blocks):  # type: ignore[no-untyped-def]
     """Blocks and levels of the window, with its margins, for a drop of |Φ|² below ``threshold``."""
     last = blocks - 1
@@ -38,7 +39,7 @@ def needed(phi, blocks, levels, stride, threshold, max_blocks):  # type: ignore[
     return min(max_blocks, last + 2), level + 1 + LEVEL_MARGIN
 
 
-@compiled
+@inlined
 def clear(buffer, size, blocks, levels, stride, new_blocks, new_levels):  # type: ignore[no-untyped-def]
     """Zero what lies outside the new window, in Φ and in the stages; return the weight dropped from Φ."""
     width = 64 // buffer.itemsize
@@ -54,26 +55,26 @@ def clear(buffer, size, blocks, levels, stride, new_blocks, new_levels):  # type
     return dropped
 
 
-@compiled
-def enlarge(buffer, stride, capacity_levels, new_stride, new_capacity, levels):  # type: ignore[no-untyped-def]
+def enlarge(
+    buffer: NDArray[np.floating], stride: int, new_stride: int, new_capacity: int, levels: int
+) -> NDArray[np.floating]:
     """A zeroed buffer of the new capacity with Φ copied into it (the stages are scratch)."""
-    fresh = allocate(buffer, new_stride, new_capacity)
-    for row in range(2 * levels):
-        for at in range(min(stride, new_stride)):
-            fresh[row * new_stride + at] = buffer[row * stride + at]
+    fresh = allocate(buffer.dtype, new_stride, new_capacity)
+    fresh[: 2 * levels * new_stride].reshape(-1, new_stride)[:, :stride] = buffer[: 2 * levels * stride].reshape(
+        -1, stride
+    )
     return fresh
 
 
-@compiled
-def allocate(like, stride, capacity_levels):  # type: ignore[no-untyped-def]
-    """Zeroed memory for Φ and the three stages, aligned to the vector registers."""
-    size = 8 * stride * capacity_levels
-    raw = np.zeros(size + 64, dtype=like.dtype)
+def allocate(dtype: DTypeLike, stride: int, capacity: int) -> NDArray[np.floating]:
+    """Zeroed memory for Φ and the three stages of ``capacity`` levels, aligned to the vector registers."""
+    size = 8 * stride * capacity
+    raw = np.zeros(size + 64, dtype=dtype)
     skip = (-(raw.ctypes.data // raw.itemsize)) % (64 // raw.itemsize)
     return raw[skip : skip + size]
 
 
-@compiled
+@inlined
 def oscillator_edge(levels):  # type: ignore[no-untyped-def]
     """Upper bound of b + b† cut to ``levels`` states: √2 × the largest zero of the Hermite polynomial H_levels.
 
@@ -83,7 +84,7 @@ def oscillator_edge(levels):  # type: ignore[no-untyped-def]
     return math.sqrt(2.0) * (math.sqrt(edge) - 1.8557 * edge ** (-1.0 / 6.0))
 
 
-@compiled
+@inlined
 def stiffness(model, c, states, levels, hermitian):  # type: ignore[no-untyped-def]
     """Bound of the generator's norm on the window, without the damping −wk (which is integrated exactly)."""
     j = model[0]

@@ -6,6 +6,8 @@ import json
 import math
 from dataclasses import asdict, dataclass, field
 
+import numpy as np
+
 from opendicke import checks
 from opendicke.description import LIMIT
 from opendicke.engine.fixed_basis import FixedBasis
@@ -143,6 +145,11 @@ class HOPSSimulator:
         steps, self._hits = noise_steps(problem.times, self.step)
         self._noise = OrnsteinUhlenbeck(steps, model.omega_c, model.kappa)
         self._spin = problem.state.dicke_amplitudes(model.n_atoms)
+
+    def prepare(self) -> None:
+        """Compile what a trajectory needs, by one that ends where it starts."""
+        path = self._noise.sample(stream(0, 0)).part(0, 0)
+        self._basis.run(self._spin, 0j, path, np.full(1, -1), 0)
 
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, xlogy
 
 from opendicke import checks
 from opendicke.methods.liouvillian import Operators
@@ -254,6 +253,8 @@ def _initial(problem: Problem, photons: int, bound: float) -> NDArray[np.float64
     """A = Re ρ + Im ρ of the initial state, flat."""
     f = np.arange(photons + 1)
     alpha = problem.state.alpha
+    from scipy.special import gammaln, xlogy  # slow to import
+
     log_size = -0.5 * abs(alpha) ** 2 + xlogy(f, abs(alpha)) - 0.5 * gammaln(f + 1)
     cavity = np.exp(log_size + 1j * f * np.angle(alpha))
     missing = 1.0 - float(np.sum(np.abs(cavity[:-1]) ** 2))  # population at the top level and above

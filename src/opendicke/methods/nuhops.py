@@ -179,6 +179,12 @@ class NuHOPSSimulator:
         self._frame = problem.state.frame()
         self._breaks = _breaks(problem.times, self._hits, options.keep_states)
 
+    def prepare(self) -> None:
+        """Compile what a trajectory needs, by one that ends where it starts."""
+        path = self._noise.sample(stream(0, 0)).part(0, 0)
+        state = initial_state(self._frame, 0j, self.options.dtype, self.problem.model.n_atoms)
+        propagate(state, self.dynamics, path, np.full(1, -1), 0)
+
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""
         problem, options = self.problem, self.options

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks
-from opendicke.engine.wigner import VacuumNoise, WignerFlow
+from opendicke.engine.wigner import VacuumNoise, VacuumPath, WignerFlow
 from opendicke.ensemble.run import Sample, run_ensemble
 from opendicke.ensemble.streams import stream
 from opendicke.methods.nuhops import noise_steps
@@ -143,6 +143,12 @@ class WignerSimulator:
         root = math.sqrt(model.n_atoms)
         pulls = model.coupling / root, (model.g_minus - model.g_plus) / root
         self.flow = WignerFlow(model.omega_a, model.omega_c, model.kappa, *pulls)
+
+    def prepare(self) -> None:
+        """Compile what a trajectory needs, by one that ends where it starts."""
+        path = self._noise.sample(stream(0, 0))
+        nowhere = VacuumPath(path.steps[:0], path.middle[:0], path.slope[:0], path.ends[:1])
+        self.flow.run(np.zeros(3), 0j, nowhere, np.full(1, -1), 0)
 
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""

@@ -21,7 +21,7 @@ from opendicke.analysis.tunnelling.classify import (
 )
 from opendicke.analysis.tunnelling.landscape import Landscape
 from opendicke.analysis.tunnelling.walker import Basin, Walk, walk
-from opendicke.ensemble.executors import Threads
+from opendicke.ensemble.executors import check_executor
 from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
 from opendicke.ensemble.streams import stream
 from opendicke.methods.nuhops import NuHOPS
@@ -154,7 +154,7 @@ def watch(
     watcher = _Watcher(walked, landscape, regions, start, pieces, every, skip, method.seed)
     gauge = meter(progress)
     try:
-        ensemble = run_ensemble(watcher, method.trajectories, executor or Threads(), gauge)
+        ensemble = run_ensemble(watcher, method.trajectories, check_executor(executor), gauge)
     finally:
         gauge.close()
     if not ensemble.indices:

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from opendicke import checks
 from opendicke.analysis.tunnelling.landscape import Landscape, LookAhead
 from opendicke.analysis.tunnelling.walker import Walker, walk
-from opendicke.ensemble.executors import Threads
+from opendicke.ensemble.executors import check_executor
 from opendicke.ensemble.streams import stream
 from opendicke.methods.nuhops import NuHOPS
 from opendicke.methods.truncated_wigner import TruncatedWigner
@@ -173,7 +173,7 @@ def escape_rate(
     climb = _Climb(model, basin, options, method or NuHOPS(trajectories=1))
     levels, pilot_looks = _pilot(climb, stream(options.seed, 0, PILOT_POINT))
     replica = _Replica(climb, levels)
-    found = list((executor or Threads()).map(replica, range(options.replicas)))
+    found = list(check_executor(executor).map(replica, range(options.replicas)))
     rates = np.array([rate for rate, _ in found])
     looks = pilot_looks + sum(count for _, count in found)
     sem = float(rates.std(ddof=1) / np.sqrt(rates.size))
