@@ -17,16 +17,14 @@ from opendicke.engine.noise import NoisePath
 from opendicke.engine.stages import FIRST, LAST, SECOND, THIRD
 from opendicke.engine.window import (
     LEVEL_MARGIN,
-    STABILITY,
     allocate,
     clear,
+    demands,
     enlarge,
     needed,
     stiffness,
+    swing,
 )
-
-#: Error of one step on ψ, as a fraction of ``tol``.
-LOCAL_ERROR = 1e-3
 
 #: Outcomes of ``_propagate``.
 FINE, NOT_FINITE, OUT_OF_MEMORY = 0, 1, 2
@@ -51,7 +49,8 @@ class TrajectoryFailure(RuntimeError):
 class Dynamics:
     """Numbers that stay the same along a trajectory.
 
-    ``coupling_x`` = (g₋ + g₊)/√N and ``coupling_y`` = (g₋ − g₊)/√N multiply S^x and S^y in Λ.
+    ``coupling_x`` = (g₋ + g₊)/√N and ``coupling_y`` = (g₋ − g₊)/√N multiply S^x and S^y in Λ. ``weakly_damped``: faint
+    components may come back, so they are kept and resolved (see ``window``).
     """
 
     j: float
@@ -63,11 +62,14 @@ class Dynamics:
     tol: float
     feedback: float
     memory_limit: int
+    weakly_damped: bool = False
 
-    def constants(self) -> NDArray[np.float64]:
-        """The numbers in the order in which the compiled code reads them."""
+    def constants(self, dtype: np.dtype[np.floating]) -> NDArray[np.float64]:
+        """The numbers in the order in which the compiled code reads them, for amplitudes of type ``dtype``."""
         rates = (self.j, self.omega_a, self.omega_c, self.kappa, self.coupling_x, self.coupling_y)
-        return np.array([*rates, self.tol, self.feedback, self.memory_limit], dtype=np.float64)
+        cut, reach = demands(self.tol, dtype, self.weakly_damped)
+        numbers = (*rates, cut, self.feedback, self.memory_limit, swing(self.tol), reach)
+        return np.array(numbers, dtype=np.float64)
 
 
 @dataclass
@@ -137,8 +139,8 @@ def propagate(
     channels = np.full((rows, CHANNELS), np.nan)
     skew = None if dynamics.coupling_y == 0 else 1.0
     outcome, step, state.buffer = _propagate(
-        state.buffer, state.window, state.frame, state.field, state.work, state.gauge, dynamics.constants(), skew,
-        path.steps, path.middle, path.slope, record_after, channels,
+        state.buffer, state.window, state.frame, state.field, state.work, state.gauge,
+        dynamics.constants(state.buffer.dtype), skew, path.steps, path.middle, path.slope, record_after, channels,
     )  # fmt: skip
     if outcome == NOT_FINITE:
         raise TrajectoryFailure("a number that is not finite", step)
@@ -238,10 +240,9 @@ def _rescale(phi, size, factor):  # type: ignore[no-untyped-def]
 @compiled
 def _propagate(buffer, window, frame, field, work, gauge, dynamics, skew, steps, middle, slope, record_after, channels):  # type: ignore[no-untyped-def]
     """Run along the path. Returns (outcome, step, buffer): the buffer is a new one if the window outgrew it."""
-    j, tol = dynamics[0], dynamics[6]
+    j, cut, swing, reach = dynamics[0], dynamics[6], dynamics[9], dynamics[10]
     width = 64 // buffer.itemsize
     max_blocks = -(-(int(2 * j) + 1) // width)
-    swing = (120 * LOCAL_ERROR * tol) ** 0.2
     root_n, root_k = _tables(buffer, window[STRIDE], window[CAPACITY], j)
     decay = np.empty(2 * window[CAPACITY], dtype=buffer.dtype)
     c, scratch = np.zeros(COEFFICIENTS, dtype=np.float64), np.zeros((3, 3, 3))
@@ -260,7 +261,7 @@ def _propagate(buffer, window, frame, field, work, gauge, dynamics, skew, steps,
             if psi[0] > 4.0 or psi[0] < 0.25:
                 _rescale(buffer, window[LEVELS] * 2 * window[STRIDE], 1 / math.sqrt(psi[0]))
                 psi = mean_spin(buffer, window[BLOCKS], window[STRIDE], root_n, j)
-            blocks, levels = needed(buffer, window[BLOCKS], window[LEVELS], window[STRIDE], tol * tol * psi[0],
+            blocks, levels = needed(buffer, window[BLOCKS], window[LEVELS], window[STRIDE], cut * cut * psi[0],
                                     max_blocks)
             if (blocks + 2) * width > window[STRIDE] or levels > window[CAPACITY]:
                 stride = max(window[STRIDE], (blocks + blocks // 2 + 2) * width)
@@ -281,7 +282,7 @@ def _propagate(buffer, window, frame, field, work, gauge, dynamics, skew, steps,
             z = middle[step] + slope[step] * (elapsed - 0.5 * whole)
             coefficients(dynamics, dynamics[7], frame, 1.0, 0.0, field[0], z, psi[1], psi[2], psi[3], psi[4], c,
                          scratch[1])
-            fastest = max(stiffness(dynamics, c, states, levels, skew is None) / STABILITY, gauge[SPEED] / swing)
+            fastest = max(stiffness(dynamics, c, states, levels, skew is None) / reach, gauge[SPEED] / swing)
             h = (whole - elapsed) / max(math.ceil((whole - elapsed) * fastest), 1)
             _fill_decay(decay, levels, h, dynamics[2], dynamics[3])
             gauge[SPEED] = _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope[step], root_n, root_k,
