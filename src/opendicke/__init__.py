@@ -14,6 +14,7 @@ from opendicke.methods.nuhops import NuHOPS
 from opendicke.methods.precision import Precision
 from opendicke.methods.sampled import FailedTrajectoryWarning
 from opendicke.methods.truncated_wigner import TruncatedWigner
+from opendicke.methods.weak_damping import WeakDampingWarning
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import VARIABLES
 from opendicke.problem import Limits
@@ -47,6 +48,7 @@ __all__ = [
     "TrajectoryError",
     "TruncatedWigner",
     "UnphysicalWarning",
+    "WeakDampingWarning",
     "analysis",
     "compare",
     "solve",

@@ -16,10 +16,7 @@ from opendicke.engine.kernels import mean_spin, stage_gap, sweep
 from opendicke.engine.measure import CHANNELS, measure
 from opendicke.engine.noise import NoisePath
 from opendicke.engine.stages import FIRST, LAST, SECOND, THIRD
-from opendicke.engine.window import LEVEL_MARGIN, STABILITY, allocate, clear, enlarge, needed, stiffness
-
-#: Error of one step on ψ, as a fraction of ``tol``.
-LOCAL_ERROR = 1e-3
+from opendicke.engine.window import LEVEL_MARGIN, allocate, clear, demands, enlarge, needed, stiffness, swing
 
 #: Outcomes of ``_propagate``.
 FINE, NOT_FINITE, CROWDED = 0, 1, 2
@@ -44,7 +41,8 @@ class TrajectoryFailure(RuntimeError):
 class Dynamics:
     """Numbers that stay the same along a trajectory.
 
-    ``coupling_x`` = (g₋ + g₊)/√N and ``coupling_y`` = (g₋ − g₊)/√N multiply S^x and S^y in Λ.
+    ``coupling_x`` = (g₋ + g₊)/√N and ``coupling_y`` = (g₋ − g₊)/√N multiply S^x and S^y in Λ. ``weakly_damped``: faint
+    components may come back, so they are kept and resolved (see ``window``).
     """
 
     j: float
@@ -56,11 +54,13 @@ class Dynamics:
     tol: float
     feedback: float
     memory_limit: int
+    weakly_damped: bool = False
 
-    def constants(self) -> NDArray[np.float64]:
-        """The numbers in the order in which the compiled code reads them."""
+    def constants(self, dtype: np.dtype[np.floating]) -> NDArray[np.float64]:
+        """The numbers in the order in which the compiled code reads them, for amplitudes of type ``dtype``."""
         rates = (self.j, self.omega_a, self.omega_c, self.kappa, self.coupling_x, self.coupling_y)
-        return np.array([*rates, self.tol, self.feedback], dtype=np.float64)
+        cut, reach = demands(self.tol, dtype, self.weakly_damped)
+        return np.array([*rates, cut, self.feedback, swing(self.tol), reach], dtype=np.float64)
 
 
 @dataclass
@@ -129,7 +129,7 @@ def propagate(
     """
     channels = np.full((rows, CHANNELS), np.nan)
     skew = None if dynamics.coupling_y == 0 else 1.0
-    constants, c, scratch = dynamics.constants(), np.zeros(COEFFICIENTS), np.zeros((3, 3, 3))
+    constants, c, scratch = dynamics.constants(state.buffer.dtype), np.zeros(COEFFICIENTS), np.zeros((3, 3, 3))
     outcome, step, elapsed = CROWDED, 0, 0.0
     while outcome == CROWDED:
         outcome, step, elapsed, blocks, levels = _propagate(
@@ -246,10 +246,9 @@ def _propagate(  # type: ignore[no-untyped-def]
     Returns (outcome, step, elapsed, blocks, levels). CROWDED: the buffer is too small for a window of so many blocks
     and levels; with a larger one, go on from there.
     """
-    j, tol = dynamics[0], dynamics[6]
+    j, cut, swing, reach = dynamics[0], dynamics[6], dynamics[8], dynamics[9]
     width = 64 // buffer.itemsize
     max_blocks = -(-(int(2 * j) + 1) // width)
-    swing = (120 * LOCAL_ERROR * tol) ** 0.2
     size = 2 * window[STRIDE] * window[CAPACITY]
     for step in range(first, steps.size + 1):
         if record_after[step] >= 0 and elapsed == 0.0:
@@ -265,7 +264,7 @@ def _propagate(  # type: ignore[no-untyped-def]
             if psi[0] > 4.0 or psi[0] < 0.25:
                 _rescale(buffer, window[LEVELS] * 2 * window[STRIDE], 1 / math.sqrt(psi[0]))
                 psi = mean_spin(buffer, window[BLOCKS], window[STRIDE], root_n, j)
-            blocks, levels = needed(buffer, window[BLOCKS], window[LEVELS], window[STRIDE], tol * tol * psi[0],
+            blocks, levels = needed(buffer, window[BLOCKS], window[LEVELS], window[STRIDE], cut * cut * psi[0],
                                     max_blocks)
             if (blocks + 2) * width > window[STRIDE] or levels > window[CAPACITY]:
                 return CROWDED, step, elapsed, blocks, levels
@@ -277,7 +276,7 @@ def _propagate(  # type: ignore[no-untyped-def]
             z = middle[step] + slope[step] * (elapsed - 0.5 * whole)
             coefficients(dynamics, dynamics[7], frame, 1.0, 0.0, field[0], z, psi[1], psi[2], psi[3], psi[4], c,
                          scratch[1])
-            fastest = max(stiffness(dynamics, c, states, levels, skew is None) / STABILITY, gauge[SPEED] / swing)
+            fastest = max(stiffness(dynamics, c, states, levels, skew is None) / reach, gauge[SPEED] / swing)
             h = (whole - elapsed) / max(math.ceil((whole - elapsed) * fastest), 1)
             _fill_decay(decay, levels, h, dynamics[2], dynamics[3])
             gauge[SPEED] = _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope[step], root_n, root_k,

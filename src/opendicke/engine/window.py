@@ -9,6 +9,12 @@ exp(∫ Re z* ΔΛ dt), by e^30 in a unit of time when the noise is strong; what
 a coherent state of mean number about |ΔΛ/w|². Its low levels are smaller than the whole by a factor exp(−|ΔΛ/w|²/2), so
 a cut at tol takes them away, and the component grows to order one: the trajectory takes a false jump. With levels cut
 at tol, one trajectory in twenty did so at Fig. 1's parameters (N = 1000, tol = 1e-4, four spare levels).
+
+Without damping nothing is ever forgotten: the whole hierarchy is the state of spin and cavity, seen from one point of
+phase space. A component elsewhere, at a distance d, lives in levels about d² and has in Φ the weight exp(±|z| d), which
+may fall far below any tol before the component comes back with weight one (a revival). Damping ends its return: it
+decays with κd². So where κ is small against the couplings, amplitudes are kept down to rounding and steps resolve the
+whole window as well as ψ, not only stably: ``demands`` says which.
 """
 
 from __future__ import annotations
@@ -25,6 +31,23 @@ from opendicke.engine.kernels import column_peak, level_peak
 LEVEL_TOL, LEVEL_MARGIN = 1e-3, 8
 #: RK4 is stable on the imaginary axis up to 2.83; the rest of that is safety for the bound below.
 STABILITY = 2.4
+#: Error of one step on ψ, as a fraction of ``tol``.
+LOCAL_ERROR = 1e-3
+#: In a weakly damped hierarchy: amplitudes are dropped at this many roundings (levels at LEVEL_TOL of them), and the
+#: bound of the generator's norm turns the window by at most so many times the angle by which ψ may turn in a step.
+FAINTEST, RESOLVED = 2e5, 4.0
+
+
+def swing(tol: float) -> float:
+    """The angle by which a step may turn: its error, x⁵/120, is then the allowed one."""
+    return float((120 * LOCAL_ERROR * tol) ** 0.2)
+
+
+def demands(tol: float, dtype: np.dtype[np.floating], weakly_damped: bool) -> tuple[float, float]:
+    """Where amplitudes are dropped, and how large the bound of the generator's norm times a step may be."""
+    if not weakly_damped:
+        return tol, STABILITY
+    return min(tol, FAINTEST * float(np.finfo(dtype).eps)), min(STABILITY, RESOLVED * swing(tol))
 
 
 @inlined

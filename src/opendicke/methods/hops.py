@@ -18,6 +18,7 @@ from opendicke.ensemble.streams import stream
 from opendicke.methods.nuhops import noise_steps
 from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.methods.sampled import averages
+from opendicke.methods.weak_damping import check_conservation
 from opendicke.model import DickeModel
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 
@@ -69,6 +70,7 @@ class HOPS:
 
     Warns:
         FailedTrajectoryWarning: if some failed; the message names index, parameters and time.
+        WeakDampingWarning: at κ = 0, if energy or number of excitations is off by more than its error bar allows.
 
     Source: D. Suess, A. Eisfeld and W. T. Strunz, Phys. Rev. Lett. 113, 150403 (2014), for one damped mode;
     K. Müller and W. T. Strunz, *Genuine quantum effects in Dicke-type models at large atom numbers*.
@@ -127,6 +129,7 @@ class HOPS:
         enough = stop_rule(self.precision, problem.times)
         ensemble = run_ensemble(simulate, self.trajectories, executor, progress, enough)
         solution = averages(ensemble, names, enough)
+        check_conservation(problem, solution)
         solution.attrs["noise_step"] = simulate.step
         return solution
 
