@@ -9,7 +9,7 @@ import opendicke as od
 from moment_data import dataset_of, spin_channels
 from opendicke.analysis.correlations import covariances, photon_statistics
 from opendicke.analysis.jackknife import Batches, ChannelMeans, interval, jackknife
-from opendicke.analysis.squeezing import SPIN_CHANNELS, squeezing
+from opendicke.analysis.squeezing import SPIN_CHANNELS, fisher_information_bound, squeezing
 from opendicke.observables.catalogue import CHANNELS, VARIABLES, from_channels
 
 MODEL = od.DickeModel(n_atoms=5, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=1.0, g_plus=0.6)
@@ -136,8 +136,10 @@ def test_datasets_without_fluctuations_or_moments_are_refused() -> None:
     partial = od.solve(MODEL, STATE, [0.5], od.Lindblad(), ["Sx", "Sy", "Sz", "Sx2"], progress=False)
     with pytest.raises(ValueError, match=r"hold Syy, Szz, .*add Sy2, Sz2"):
         squeezing(partial)
-    with pytest.raises(TypeError, match=r"dataset: expected a Dataset that opendicke\.solve returned"):
-        squeezing(mean_field.assign_attrs(model=None).drop_attrs())
+    for wrong in (mean_field.drop_attrs(), mean_field.Sz, "Sz", None, MODEL, np.ones(3)):
+        for function in (squeezing, fisher_information_bound, covariances, photon_statistics):
+            with pytest.raises(TypeError, match=r"dataset: expected a Dataset that opendicke\.solve returned"):
+                function(wrong)
     with pytest.raises(ValueError, match="sizes"):
         jackknife(lambda x: x[..., 0], np.ones((8, 1)), np.ones(9))
 
