@@ -197,7 +197,7 @@ def test_the_direction_is_the_quietest_of_the_whole_ensemble() -> None:
     """Batches squeezed along different axes: brute force over a thousand axes of the mean, not of each batch.
 
     Variances are 0.5 and 2 (units of N/4) along axes at ±0.6 from y; together 0.98 along y. A mistaken axis is seen:
-    along z it is 1.52, along each batch's own axis 0.5, in the mean along one batch's axis 1.15, and the largest is 1.52.
+    along each batch's own axis it is 0.5, in the mean along one batch's axis 1.15, and 1.52 along z, the largest.
     """
     n_atoms, count = 10_000, 32
     turn = 0.6 * (-1.0) ** np.arange(count)
