@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 import numbers
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+#: Two times that differ by less, relative to their size, are one.
+SAME_TIME = 1e-9
 
 
 def refuse(name: str, expected: str, got: Any, hint: str = "", error: type[Exception] = ValueError) -> Exception:
@@ -69,3 +73,58 @@ def time_grid(times: Any) -> NDArray[np.float64]:
         raise refuse("times", "strictly increasing values", pair, "Sort them and drop repeated ones.")
     grid.flags.writeable = False
     return grid
+
+
+def among(name: str, wanted: Any, times: NDArray[np.float64], whose: str) -> NDArray[np.intp]:
+    """Where the times ``wanted`` stand among ``times``: indices, in the order asked for.
+
+    Args:
+        name: the argument that holds ``wanted``, for the message.
+        wanted: one time or a sequence of times.
+        times: those that there are, shape (times,).
+        whose: what ``times`` are, for the message, e.g. "the solve's times".
+
+    Raises:
+        TypeError, ValueError: for no times at all, for what is no real number, or a time that is not among ``times``.
+    """
+    try:
+        chosen = np.asarray(wanted)
+    except ValueError as problem:  # rows of unequal length
+        raise refuse(name, "a time or a sequence of times", wanted, error=TypeError) from problem
+    if chosen.ndim > 1 or (chosen.size and chosen.dtype.kind not in "iufO"):
+        raise refuse(name, "a time or a sequence of times", wanted, error=TypeError)
+    if chosen.size == 0:
+        raise refuse(name, f"at least one of {whose}", wanted)
+    found = np.empty(chosen.size, dtype=np.intp)
+    for at, one in enumerate(chosen.ravel().tolist()):
+        time = real(name, one)
+        index = find_time(time, times)
+        if index is None:
+            told = np.array2string(times, threshold=12, separator=", ")
+            raise refuse(name, f"times out of {whose}, {told}", time)
+        found[at] = index
+    return found
+
+
+def find_time(time: float, times: NDArray[np.float64]) -> int | None:
+    """Where ``time`` stands among ``times``, None if nowhere: the one rule by which two times are the same.
+
+    They are if they differ by rounding at most, :data:`SAME_TIME` of their size.
+    """
+    index = int(np.argmin(np.abs(times - time)))
+    return index if math.isclose(times[index], time, rel_tol=SAME_TIME) else None
+
+
+def dataset_model(dataset: Any) -> dict[str, Any]:
+    """The parameters of the model that ``dataset`` is an answer about.
+
+    Raises:
+        TypeError: if it is not an answer of ``opendicke.solve``.
+    """
+    import xarray as xr  # slow to import
+
+    if not isinstance(dataset, xr.Dataset) or "model" not in dataset.attrs:
+        hint = "Keep its attrs: with xarray, xr.set_options(keep_attrs=True)."
+        raise refuse("dataset", "a Dataset that opendicke.solve returned", type(dataset), hint, TypeError)
+    model: dict[str, Any] = json.loads(dataset.attrs["model"])
+    return model

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from opendicke import checks
 from opendicke.methods.liouvillian import Operators
 from opendicke.methods.mean_field import MeanField, fastest_rate
+from opendicke.methods.sampled import kept_rows, state_time
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import CHANNELS, from_channels
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
@@ -108,17 +109,16 @@ class Lindblad:
 
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Solve ``problem`` for the variables ``names``."""
-        kept = [_time_index(problem.times, time) for time in self.keep_states]
+        kept = kept_rows(problem.times, self.keep_states)
         progress.start(len(problem.times), "times", "master equation")
         rows, photons, top = self._collect(problem, lambda rho: (channels_of(rho), _spin_state(rho)), progress)
         channels, states = zip(*rows, strict=True)
         attrs = {"photons": photons, "top_population": top}
         solution = Solution(from_channels(names, np.array(channels)), attrs=attrs)
-        if kept:
+        if kept.size:
             about = {"definition": "density matrix of the spin, <j, j - n| rho |j, j - n_prime>", "units": "1"}
             solution.extra["rho_spin"] = (("state_time", "n", "n_prime"), np.array([states[at] for at in kept]), about)
-            about = {"definition": "times of the states kept"}
-            solution.coords["state_time"] = (("state_time",), problem.times[kept], about)
+            solution.coords["state_time"] = state_time(problem.times[kept])
         return solution
 
     def density_matrices(self, problem: Problem) -> NDArray[np.complex128]:
@@ -278,13 +278,6 @@ def _guess(problem: Problem) -> int:
     _, beta = MeanField(rtol=1e-6, atol=1e-9).trajectory(problem.model, problem.state, grid)
     largest = problem.model.n_atoms * float(np.max(np.abs(beta) ** 2))
     return math.ceil(largest + 6 * math.sqrt(largest)) + 6
-
-
-def _time_index(times: NDArray[np.float64], time: float) -> int:
-    index = int(np.argmin(np.abs(times - time)))
-    if not math.isclose(times[index], time, rel_tol=1e-12, abs_tol=1e-300):
-        raise checks.refuse("keep_states", "times out of the solve's times", time, "Add it to times.")
-    return index
 
 
 def _spin_state(rho: NDArray[np.complex128]) -> NDArray[np.complex128]:

@@ -29,7 +29,7 @@ from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
 from opendicke.ensemble.streams import stream
 from opendicke.methods.mean_field import fastest_rate
 from opendicke.methods.precision import Precision, check_precision, stop_rule
-from opendicke.methods.sampled import averages, kept_states, kept_trajectories
+from opendicke.methods.sampled import averages, kept_rows, kept_states, kept_trajectories
 from opendicke.methods.weak_damping import check_conservation, check_memory
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import CHANNELS
@@ -183,7 +183,7 @@ class NuHOPS:
             which = {f"{name}_trajectory": f"<{name}> of one trajectory" for name in ("Sx", "Sy", "Sz", "a")}
             kept_trajectories(ensemble, solution, which)
         if self.keep_states:
-            kept_states(ensemble, solution, self.keep_states)
+            kept_states(ensemble, solution, problem.times[kept_rows(problem.times, self.keep_states)])
         return solution
 
 
@@ -245,12 +245,7 @@ class NuHOPSSimulator:
 
 def _breaks(times: NDArray[np.float64], hits: NDArray[np.int64], wanted: tuple[float, ...]) -> list[int]:
     """The steps after which the state is to be kept."""
-    breaks = []
-    for time in wanted:
-        index = int(np.argmin(np.abs(times - time)))
-        if not math.isclose(times[index], time, rel_tol=1e-12, abs_tol=1e-300):
-            raise checks.refuse("keep_states", "times out of the solve's times", time, "Add it to times.")
-        breaks.append(int(np.flatnonzero(hits == index)[0]))
+    breaks = [int(np.flatnonzero(hits == index)[0]) for index in kept_rows(times, wanted)]
     if breaks != sorted(set(breaks)):
         raise checks.refuse("keep_states", "strictly increasing times", wanted)
     return breaks

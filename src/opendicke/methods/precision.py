@@ -55,11 +55,7 @@ class Precision:
         """Positions of this target's times among the solve's times."""
         if self.times is None:
             return np.arange(times.size)
-        found = np.array([int(np.argmin(np.abs(times - time))) for time in self.times])
-        for index, time in zip(found, self.times, strict=True):
-            if not np.isclose(times[index], time, rtol=1e-12, atol=0):
-                raise checks.refuse("precision", "times out of the solve's times", time, "Add it to times.")
-        return found
+        return checks.among("precision", self.times, times, "the solve's times")
 
     def reached(self, ensemble: Ensemble, rows: NDArray[np.int64]) -> bool:
         """Whether the ensemble, as it is now, meets the target."""

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks
+from opendicke.analysis.jackknife import leave_one_out
 from opendicke.analysis.tunnelling.classify import MINUS, NORMAL, PLUS, TRANSIT, Passages, last_visited
 
 
@@ -170,7 +171,8 @@ def fit_populations(
     without = np.array(
         [_fit(times, [np.delete(one, left_out, axis=0) for one in means], lag)[0] for left_out in range(batches)]
     )
-    sem: list[float] = np.sqrt((batches - 1) * without.var(axis=0)).tolist()
+    error = leave_one_out(np.array(whole), without, np.ones(batches, dtype=np.int64)).error
+    sem: list[float] = np.asarray(error, dtype=np.float64).tolist()
     ns, sn, even, odd = whole
     return Fit(ns, sn, sem[0], sem[1], even, sem[2], odd, sem[3], lag, chi2)
 
