@@ -53,7 +53,8 @@ def solve(
         progress: None for a bar on a terminal only, True or False to force it, or a meter of your own.
         store: a folder (or :class:`opendicke.Store`) where finished trajectories are kept: the same call goes on where
             it was interrupted, and one with more trajectories runs only the new ones. Sampled methods only.
-        timeout: seconds after which no more trajectories are waited for; those done are averaged. None for no limit.
+        timeout: seconds after which no more trajectories are waited for; those done are averaged. A method that
+            integrates one set of equations (Lindblad, MeanField, Cumulants) raises TimeoutError. None for no limit.
 
     Returns:
         Dataset with dimension ``time``, one variable per name, ``<name>_sem`` (standard error of the mean)
@@ -62,6 +63,7 @@ def solve(
 
     Raises:
         TypeError, ValueError: for an argument that is not of the kind described; the message names it.
+        TimeoutError: if a method that has no partial answer is not done after ``timeout`` seconds.
 
     >>> model = DickeModel.balanced(n_atoms=2, omega_a=1.0, omega_c=2.5, kappa=0.5, coupling=0.0)
     >>> from opendicke.methods.mean_field import MeanField

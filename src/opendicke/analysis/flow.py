@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks
 from opendicke.engine import mean_flow
+from opendicke.methods.mean_field import flow_parameters
 from opendicke.model import DickeModel
 from opendicke.states import SpinCoherent
 
@@ -85,7 +86,7 @@ def relax(
     fields = np.broadcast_to(np.asarray(beta, dtype=complex), spins.shape[:1])
     states = np.column_stack([spins, fields.real, fields.imag])
     h, steps = _steps(model, states, checks.real("duration", duration, minimum=0.0), step)
-    _accept(mean_flow.advance(_parameters(model), states, h, steps), h)
+    _accept(mean_flow.advance(flow_parameters(model), states, h, steps), h)
     return states[:, :3], states[:, 3] + 1j * states[:, 4]
 
 
@@ -128,7 +129,7 @@ def lyapunov_exponent(
     y = _start(model, state)
     count = checks.integer("blocks", blocks, minimum=2)
     h, steps = _steps(model, y[None], checks.real("transient", transient, minimum=0.0), step)
-    _accept(mean_flow.advance(_parameters(model), y[None], h, steps), h)
+    _accept(mean_flow.advance(flow_parameters(model), y[None], h, steps), h)
     return _exponent(model, y, checks.real("duration", duration, above=0.0), count, step)
 
 
@@ -163,7 +164,7 @@ def attractor(
     found = Attractor("undecided", y[:3], complex(y[3], y[4]))
     for _ in range(checks.integer("attempts", attempts, minimum=1)):
         h, steps = _steps(model, y[None], wait, step)
-        _accept(mean_flow.advance(_parameters(model), y[None], h, steps), h)
+        _accept(mean_flow.advance(flow_parameters(model), y[None], h, steps), h)
         found = _look(model, y.copy(), h, 4 * wait)
         if found.kind != "undecided":
             break
@@ -174,13 +175,13 @@ def attractor(
 def _look(model: DickeModel, y: NDArray[np.float64], h: float, duration: float) -> Attractor:
     """What the state ``y``, assumed to be on the attractor, is on."""
     velocity = np.zeros(5)
-    mean_flow.velocity(_parameters(model), y, velocity)
+    mean_flow.velocity(flow_parameters(model), y, velocity)
     m, beta = y[:3].copy(), complex(y[3], y[4])
     if np.linalg.norm(velocity) < SAME:
         return Attractor("fixed point", m, beta)
     times, states = np.zeros(PASSES), np.zeros((PASSES, 5))
     steps = math.ceil(duration / h)
-    found = mean_flow.maxima(_parameters(model), y.copy(), h, steps, times, states)
+    found = mean_flow.maxima(flow_parameters(model), y.copy(), h, steps, times, states)
     times, states = times[:found], states[:found]
     mirrored = states * np.array([-1.0, -1.0, 1.0, -1.0, -1.0])
     for length in range(1, min(LONGEST, found // 3) + 1):
@@ -209,15 +210,10 @@ def _exponent(
     deviation = np.array([0.36, 0.48, -0.6, 0.8, 0.3])
     deviation[:3] -= 4 * (deviation[:3] @ y[:3]) * y[:3]
     warm_up = np.zeros(max(1, logarithms.size // 20))
-    _accept(mean_flow.growth(_parameters(model), y, deviation, h, renormalise, warm_up), h)
-    _accept(mean_flow.growth(_parameters(model), y, deviation, h, renormalise, logarithms), h)
+    _accept(mean_flow.growth(flow_parameters(model), y, deviation, h, renormalise, warm_up), h)
+    _accept(mean_flow.growth(flow_parameters(model), y, deviation, h, renormalise, logarithms), h)
     rates = logarithms.reshape(blocks, per_block).mean(axis=1) / (h * renormalise)
     return float(rates.mean()), float(rates.std(ddof=1) / math.sqrt(blocks))
-
-
-def _parameters(model: DickeModel) -> NDArray[np.float64]:
-    couplings = (model.g_minus + model.g_plus, model.g_minus - model.g_plus)
-    return np.array([model.omega_a, model.omega_c, model.kappa, *couplings])
 
 
 def _start(model: DickeModel, state: SpinCoherent) -> NDArray[np.float64]:

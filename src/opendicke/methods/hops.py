@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -171,8 +172,28 @@ class HOPSSimulator:
             depth = self.options.depth
             expected = f"a depth whose highest level stays below max_top_level = {self.options.max_top_level:g}"
             got = f"{depth} (the highest level of {which} reached {top:.2g})"
-            raise ValueError(f"depth: expected {expected}, got {got}. Try depth={depth + max(8, depth // 2)}.")
+            raise ValueError(f"depth: expected {expected}, got {got}. {self._enough(path)}")
         return Sample({"channels": channels}, peaks={"top_level": top})
+
+    def _enough(self, path: Any) -> str:
+        """What to try: a depth at which this trajectory, along the same noise, passes."""
+        model, times, state = self.problem.model, self.problem.times, self.problem.state
+        depth = self.options.depth
+        while True:
+            depth = _deeper(depth)
+            basis = FixedBasis(**asdict(model), levels=depth + 1)
+            if replace(self.options, depth=depth).too_large(model.n_atoms, basis.memory()):
+                return "No depth within max_memory is enough: use NuHOPS."
+            try:
+                _, top = basis.run(self._spin, state.alpha, path, self._hits, times.size)
+            except TrajectoryFailure:
+                continue
+            if top <= self.options.max_top_level:
+                return f"Try depth={depth}."
+
+
+def _deeper(depth: int) -> int:
+    return depth + max(8, depth // 2)
 
 
 def _default_step(model: DickeModel, stop: float) -> float:
