@@ -18,7 +18,7 @@ from opendicke.model import DickeModel
 from opendicke.observables.catalogue import VARIABLES
 from opendicke.problem import Limits
 from opendicke.solve import solve
-from opendicke.states import Inverted, Normal, SpinCoherent
+from opendicke.states import Inverted, Normal, SpinCoherent, hint_for
 from opendicke.sweep import sweep
 
 __all__ = [
@@ -49,3 +49,8 @@ __all__ = [
     "solve",
     "sweep",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Called for names that are not there."""
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}. {hint_for(name)}".rstrip())

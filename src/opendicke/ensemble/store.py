@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from opendicke import checks
 from opendicke.ensemble.executors import closing
 from opendicke.ensemble.padding import stack_padded
 from opendicke.ensemble.run import Outcome, Sample, blocks
@@ -64,7 +65,7 @@ class Store:
     root: Path
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "root", Path(self.root))
+        object.__setattr__(self, "root", checks.folder("root", self.root))
 
     def study(self, description: dict[str, Any]) -> Study:
         """The study with this description, made if it is new.

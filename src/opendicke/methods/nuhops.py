@@ -28,13 +28,16 @@ from opendicke.ensemble.streams import stream
 from opendicke.methods.mean_field import fastest_rate
 from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.methods.sampled import averages, kept_states, kept_trajectories
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 
 #: Noise step times the fastest rate of the model. At Fig. 1's parameters, t = 4, the median error of <S>/j along one
 #: noise path is then 1e-6 at N = 200 and 1e-5 at N <= 20, and falls with the third power of the step.
 STEP_TIMES_RATE = 0.16
+
+#: Noise steps of a trajectory: their lengths and marks take 16 bytes each.
+MOST_STEPS = 2**31
 
 #: The basis of a trajectory that superradiates, in spin states and levels, and what a noise step costs: measured at the
 #: parameters of figures 1 and S4, N = 20, 100, 1000, t = 10, tol = 1e-4.
@@ -48,8 +51,13 @@ def noise_steps(times: NDArray[np.float64], step: float) -> tuple[NDArray[np.flo
 
     Returns:
         The step lengths, and for the start and each step's end the index of the time it hits, or −1.
+
+    Raises:
+        ValueError: for more than :data:`MOST_STEPS` of them.
     """
     edges = np.concatenate([[0.0], times])
+    if edges[-1] / step > MOST_STEPS:
+        raise checks.refuse("times, step", f"at most {MOST_STEPS} noise steps", f"{times[-1]:g} / {step:g}")
     counts = np.ceil(np.diff(edges) / step * (1 - 1e-12)).astype(np.int64)
     steps = np.repeat(np.diff(edges) / np.maximum(counts, 1), counts)
     hits = np.full(counts.sum() + 1, -1, dtype=np.int64)
@@ -121,23 +129,23 @@ class NuHOPS:
     memory_limit: int = 2**31
 
     def __post_init__(self) -> None:
-        checks.integer("trajectories", self.trajectories, minimum=1)
-        checks.integer("seed", self.seed, minimum=0)
-        checks.integer("point", self.point, minimum=0)
-        checks.real("tol", self.tol, above=0.0)
+        checks.set_integer(self, "trajectories", minimum=1)
+        checks.set_integer(self, "seed", minimum=0, maximum=checks.LARGEST_SEED)
+        checks.set_integer(self, "point", minimum=0, maximum=checks.LARGEST_SEED)
+        checks.set_real(self, "tol", above=0.0)
         if self.tol >= 0.1:
             raise checks.refuse("tol", "a number well below 1, such as 1e-4", self.tol)
         for name in ("step", "feedback"):
-            if getattr(self, name) is not None:
-                checks.real(name, getattr(self, name), above=0.0)
-        if self.dtype not in ("float64", "float32"):
-            raise checks.refuse("dtype", "'float64' or 'float32'", self.dtype)
+            checks.set_real(self, name, optional=True, above=0.0)
+        checks.choice("dtype", self.dtype, ("float64", "float32"))
         check_precision(self.precision)
-        object.__setattr__(self, "keep_states", tuple(float(time) for time in self.keep_states))
-        checks.integer("memory_limit", self.memory_limit, minimum=2**20)
+        checks.set_flag(self, "keep_trajectories")
+        object.__setattr__(self, "keep_states", checks.some_times("keep_states", self.keep_states))
+        checks.set_integer(self, "memory_limit", minimum=2**20)
 
     def limits(self, model: DickeModel) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
+        check_model(model)
         cells = min(model.n_atoms + 1, TYPICAL_STATES) * TYPICAL_LEVELS
         rate = fastest_rate(model)
         steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE
