@@ -110,6 +110,19 @@ def test_sweep_and_its_partial_result(study: Path) -> None:
     [
         ("kappa = 1.0", "kapa = 1.0", 5, "model.kapa: unknown"),
         ("kappa = 1.0", "", 1, "'kappa' is missing"),
+        ('name = "NuHOPS"', "name = {}", 19, "method.name: expected one of NuHOPS"),
+        ("kappa = 1.0", f"kappa = {'9' * 400}", 5, "model.kappa: expected a finite number"),
+        ("n_atoms = 4", f"n_atoms = {'9' * 400}", 2, "model.n_atoms: expected an integer <="),
+        ("stop = 2.0", f"stop = {'9' * 400}", 13, "times: stop: expected a finite number"),
+        ("points = 3", f"points = 1{'0' * 30}", 13, "times: points: expected an integer <= 100000000"),
+        ("start = 0.0", "start = nan", 13, "times: start: expected a finite number"),
+        ("alpha = [0.1, 0.2]", f"alpha = [{'9' * 400}, 0.2]", 11, "state.alpha: expected [real part, imaginary part]"),
+        ("alpha = [0.1, 0.2]", "alpha = [true, 0.2]", 11, "state.alpha: expected [real part, imaginary part]"),
+        ("seed = 3", "seed = 3\nkeep_trajectories = 'no'", 22, "method.keep_trajectories: expected True or False"),
+        ('store = "runs"', 'store = ""', 24, "output.store: expected a path, got ''"),
+        ("g_plus = [0.2, 0.5]", f"g_plus = [{'9' * 400}]", 28, "values[0] = inf"),
+        ("g_plus = [0.2, 0.5]", "n_atoms = { start = 1, stop = 1e20, points = 2 }", 28, "n_atoms: expected an integer"),
+        ("g_plus = [0.2, 0.5]", "coupling = [nan]", 28, "finite"),
         ("kappa = 1.0", "kappa = -1", 5, "expected a number >= 0, got -1"),
         ('"NuHOPS"', '"nuHOPS"', 19, "method.name: expected one of NuHOPS"),
         ("seed = 3", "seeds = 3", 21, "method.seeds: unknown"),
@@ -118,7 +131,7 @@ def test_sweep_and_its_partial_result(study: Path) -> None:
         ("[state]\ntheta = 3.0", "[state]\ntheta = 'a'", 10, "theta: expected a real number"),
         ("alpha = [0.1, 0.2]", "alpha = [0.1, 'x']", 11, "state.alpha: expected [real part, imaginary part]"),
         ("start = 0.0", "start = -1.0", 13, "expected a first value >= 0"),
-        ("points = 3", "points = 2.5", 13, "points: expected an integer >= 1, got 2.5"),
+        ("points = 3", "points = 2.5", 13, "points: expected an integer, got 2.5"),
         ('name = "NuHOPS"', "trajectory = 1", 18, "method.name: expected one of NuHOPS"),
         ("seed = 3", "seed = 3\nprecision = { variable = 'Sz' }", 22, "exactly one of them"),
         ("seed = 3", "seed = 3\nprecision = { variable = 'Sz', relativ = 1 }", 22, "method.relativ: unknown"),
@@ -136,7 +149,7 @@ def test_sweep_and_its_partial_result(study: Path) -> None:
         ("g_plus = [0.2, 0.5]", "kappa = [1.0, -1.0]", 28, "expected a number >= 0, got -1.0"),
         ("g_plus = [0.2, 0.5]", "n_atoms = [4, 4.5]", 28, "n_atoms: expected an integer"),
         ("g_plus = [0.2, 0.5]", "g_plus = [0.2, 0.2]", 28, "expected different values"),
-        ("g_plus = [0.2, 0.5]", "g_plus = ['a']", 28, "expected numbers"),
+        ("g_plus = [0.2, 0.5]", "g_plus = ['a']", 28, "expected a sequence of real numbers, got ['a']"),
         ("g_plus = [0.2, 0.5]", "common_random_numbers = 1", 28, "expected true or false"),
         (
             'name = "NuHOPS"\ntrajectories = 40\nseed = 3',
@@ -185,7 +198,32 @@ def test_whole_numbers_of_a_sweep_stay_whole(study: Path) -> None:
         }
 
 
+def test_a_sweep_over_the_coupling(study: Path) -> None:
+    study.write_text(STUDY.replace("g_plus = [0.2, 0.5]", "coupling = [0.75, 3.0]"))
+    assert call("sweep", study, "--quiet").exit_code == 0
+    assert files.load(study.parent / "out.nc").coupling.values.tolist() == [0.75, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--omega-c", "nan"], "--omega-c: expected a finite number, got nan"),
+        (["--kappa", "2", "--omega-c", "1e308"], "--omega-c: expected a number <= 1e+30"),
+        (["--g-max", "1e-320"], "--g-max: expected a number >= 1e-30"),
+        (["--g-max", "inf"], "--g-max: expected a finite number"),
+    ],
+)
+def test_phases_of_what_is_no_rate(tmp_path: Path, options: list[str], said: str) -> None:
+    outcome = call("phases", *options, "--points", 3, "--output", tmp_path)
+    assert (outcome.exit_code, list(tmp_path.iterdir())) == (2, [])
+    assert said in outcome.output
+
+
 def test_files_that_are_no_studies(tmp_path: Path) -> None:
+    for brackets in ("[" * 5000, "[" * 5000 + "]" * 5000, "9" * 5000):
+        (tmp_path / "deep.toml").write_text(f"x = {brackets}\n")
+        outcome = call("run", tmp_path / "deep.toml")
+        assert (outcome.exit_code, "deep.toml: " in outcome.output) == (2, True)
     (tmp_path / "latin.toml").write_bytes(b"# \xe9\n")
     assert "not UTF-8" in call("run", tmp_path / "latin.toml").output
     assert "cannot be read" in call("run", tmp_path / "none.toml").output
@@ -234,14 +272,14 @@ def test_compare(study: Path) -> None:
     arguments = ["compare", study, "--method", "Lindblad", "--method", "MeanField", "--method", "TruncatedWigner"]
     told = json.loads(call(*arguments, "--json").output)
     table = files.load(study.parent / "out-compared.nc")
-    assert table.method.values.tolist() == ["NuHOPS", "Lindblad", "MeanField", "TruncatedWigner"]
+    assert table.solver.values.tolist() == ["NuHOPS", "Lindblad", "MeanField", "TruncatedWigner"]
     assert told["reference"] == table.attrs["reference"] == "NuHOPS"
     assert told["result"] == str(study.parent / "out-compared.nc")
     rows = {row["method"]: row for row in told["methods"]}
     assert rows["NuHOPS"]["verdict"] == "exact: the reference"
     assert rows["Lindblad"]["exact"]
     assert not rows["MeanField"]["exact"]
-    z = [abs(table[f"{name}_z"].sel({"method": "Lindblad"}).values) for name in ("Sx", "Sy", "Sz")]
+    z = [abs(table[f"{name}_z"].sel(solver="Lindblad").values) for name in ("Sx", "Sy", "Sz")]
     assert np.nanmax(z) < 4.5
     assert rows["Lindblad"]["largest_z"] >= np.nanmax(z)
     output = call(*arguments, "--threads", 1).output

@@ -19,7 +19,7 @@ from opendicke.model import DickeModel
 from opendicke.observables.catalogue import VARIABLES
 from opendicke.problem import Limits
 from opendicke.solve import solve
-from opendicke.states import Inverted, Normal, SpinCoherent
+from opendicke.states import Inverted, Normal, SpinCoherent, hint_for
 from opendicke.sweep import sweep
 
 #: The installed version; found when asked for.
@@ -61,7 +61,7 @@ def __getattr__(name: str) -> str:
         from opendicke.version import version
 
         return version()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}. {hint_for(name)}".rstrip())
 
 
 def __dir__() -> list[str]:

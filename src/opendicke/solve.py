@@ -18,11 +18,11 @@ from opendicke import checks, description
 from opendicke.engine.compile import NUMERICS
 from opendicke.ensemble.executors import Deadline, check_executor
 from opendicke.ensemble.store import Store, Stored
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import VARIABLES, select
 from opendicke.problem import Executor, Method, Problem, Progress, Solution
 from opendicke.progress import meter
-from opendicke.states import SpinCoherent
+from opendicke.states import SpinCoherent, check_state
 from opendicke.version import version
 
 
@@ -50,6 +50,7 @@ def solve(
         method: how, e.g. ``NuHOPS(trajectories=1000, seed=1)``, ``Lindblad()``, ``MeanField()``.
         observables: names of the variables wanted (see ``opendicke.VARIABLES``); None for all.
         executor: who runs the trajectories, e.g. ``Serial()`` or ``Threads(2)``; None for threads on all cores.
+            Methods without trajectories (``Lindblad``, ``MeanField``, ``Cumulants``) do not need one and ignore it.
         progress: None for a bar on a terminal only, True or False to force it, or a meter of your own.
         store: a folder (or :class:`opendicke.Store`) where finished trajectories are kept: the same call goes on where
             it was interrupted, and one with more trajectories runs only the new ones. Sampled methods only.
@@ -71,11 +72,9 @@ def solve(
     >>> result.Sx.values.round(6)
     array([ 1., -1.])
     """
-    _check_kind("model", model, DickeModel, "an opendicke.DickeModel")
-    _check_kind("state", state, SpinCoherent, "a state such as opendicke.SpinCoherent(theta, phi)")
-    if not dataclasses.is_dataclass(method) or isinstance(method, type) or not hasattr(method, "run"):
-        hint = "Pass an instance, with its options in the parentheses."
-        raise checks.refuse("method", "a method such as NuHOPS(trajectories=100, seed=1)", method, hint, TypeError)
+    check_model(model)
+    check_state(state)
+    check_method("method", method)
     problem = Problem(model, state, checks.time_grid(times))
     names = select(observables)
     runner = check_executor(executor)
@@ -93,9 +92,18 @@ def solve(
     return _label(problem, method, names, solution)
 
 
+def check_method(name: str, method: Any) -> None:
+    """Refuse what is no method, ready to run."""
+    if not dataclasses.is_dataclass(method) or isinstance(method, type) or not hasattr(method, "run"):
+        hint = "Pass an instance, with its options in the parentheses."
+        raise checks.refuse(name, "a method such as NuHOPS(trajectories=100, seed=1)", method, hint, TypeError)
+
+
 def as_store(store: Store | str | Path) -> Store:
     """A store, from itself or from its folder."""
-    return store if isinstance(store, Store) else Store(Path(store))
+    if isinstance(store, Store):
+        return store
+    return Store(checks.folder("store", store))
 
 
 def describe(problem: Problem, method: Any) -> dict[str, Any]:
@@ -116,11 +124,6 @@ def describe(problem: Problem, method: Any) -> dict[str, Any]:
         "options": description.describe_method(method),
         "numerics": NUMERICS,
     }
-
-
-def _check_kind(name: str, value: Any, kind: type, expected: str) -> None:
-    if not isinstance(value, kind):
-        raise checks.refuse(name, expected, value, error=TypeError)
 
 
 def _label(problem: Problem, method: Method, names: tuple[str, ...], solution: Solution) -> xr.Dataset:

@@ -23,11 +23,12 @@ from opendicke.ensemble.study import Study
 from opendicke.methods.hops import HOPS, HOPSSimulator
 from opendicke.methods.nuhops import NuHOPS, NuHOPSSimulator
 from opendicke.methods.truncated_wigner import TruncatedWigner, WignerSimulator
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, check_model
+from opendicke.observables.catalogue import VARIABLES
 from opendicke.problem import Executor, Method, Problem, Progress
 from opendicke.progress import SharedMeter, meter
-from opendicke.solve import as_store, describe, solve
-from opendicke.states import SpinCoherent
+from opendicke.solve import as_store, check_method, describe, solve
+from opendicke.states import SpinCoherent, check_state
 
 #: Numbers in a result's attrs that become variables of the sweep.
 COUNTS = (
@@ -39,6 +40,13 @@ COUNTS = (
     "noise_step",
     "precision_reached",
     "wall_time_s",
+)
+
+
+#: Names that a parameter cannot have: other names in the answer, and options of xarray's ``sel``, ``isel``, ``interp``.
+TAKEN = frozenset(
+    {"time", "self", "method", "tolerance", "drop", "indexers", "missing_dims", "coords", "assume_sorted", "kwargs"}
+    | {*VARIABLES, *COUNTS, "method_non_numeric", "labels", "errors", "copy", "fill_value"}
 )
 
 
@@ -73,6 +81,7 @@ def sweep(
     Args:
         model: the model whose parameters are replaced, or a function from the grid's parameters to a model.
         grid: parameter name -> its values (one-dimensional, all different); the sweep runs over their product.
+            ``"coupling"`` is :math:`g_- + g_+`, at the model's ratio of the two (see :meth:`DickeModel.replace`).
         state, times, method, observables, executor: as for :func:`opendicke.solve`. A ``Precision`` in the method holds
             at every point by itself.
         common_random_numbers: use the same noise at every point, so that differences between points are less noisy (the
@@ -99,6 +108,10 @@ def sweep(
     array([[ 5.,  0.],
            [ 5., -5.]])
     """
+    check_method("method", method)
+    check_state(state)
+    checks.flag("common_random_numbers", common_random_numbers)
+    checks.flag("run_missing", run_missing)
     axes = _axes(grid)
     points = list(_points(model, axes))
     if common_random_numbers:
@@ -173,12 +186,19 @@ def _begun(problem: Problem, method: Any, store: Store | str | Path | None) -> S
 
 
 def _axes(grid: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
-    if not grid:
-        raise checks.refuse("grid", "at least one parameter", dict(grid))
-    axes = {name: np.asarray(values) for name, values in grid.items()}
-    for name, values in axes.items():
-        if values.ndim != 1 or values.size == 0 or np.unique(values).size != values.size:
+    if not isinstance(grid, Mapping) or not grid:
+        expected = "a mapping from at least one parameter to its values"
+        raise checks.refuse("grid", expected, grid, error=ValueError if isinstance(grid, Mapping) else TypeError)
+    for name in grid:
+        if not isinstance(name, str) or not name.isidentifier() or name in TAKEN:
+            raise checks.refuse("grid", "names of parameters that the answer has no other use for", name)
+    axes: dict[str, NDArray[Any]] = {}
+    for name, values in grid.items():
+        axis = checks.real_array(f"grid[{name!r}]", values)
+        if np.unique(axis).size != axis.size:
             raise checks.refuse(f"grid[{name!r}]", "a one-dimensional sequence of different values", values)
+        whole = np.asarray(values).dtype.kind in "iu"
+        axes[name] = np.array(values) if whole else axis
     return axes
 
 
@@ -186,11 +206,15 @@ def _points(
     model: DickeModel | Callable[..., DickeModel], axes: dict[str, NDArray[Any]]
 ) -> Iterator[tuple[dict[str, Any], DickeModel]]:
     """Every point of the grid: its parameters, and its model."""
-    known = {field.name for field in dataclasses.fields(DickeModel)}
+    if not callable(model):
+        check_model(model)
+    known = {field.name for field in dataclasses.fields(DickeModel)} | {"coupling"}
     for values in itertools.product(*(axis.tolist() for axis in axes.values())):
         place = dict(zip(axes, values, strict=True))
         if not isinstance(model, DickeModel):
-            yield place, model(**place)
+            made = model(**place)
+            checks.instance("model", made, DickeModel, "a function that returns an opendicke.DickeModel")
+            yield place, made
             continue
         for name in place:
             if name not in known:

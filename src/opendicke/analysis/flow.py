@@ -19,11 +19,13 @@ from numpy.typing import ArrayLike, NDArray
 from opendicke import checks
 from opendicke.engine import mean_flow
 from opendicke.methods.mean_field import flow_parameters
-from opendicke.model import DickeModel
-from opendicke.states import SpinCoherent
+from opendicke.model import DickeModel, check_model
+from opendicke.states import SpinCoherent, check_state
 
 #: Length of a step times the fastest rate; the local error of a step is then about 1e-8.
 STEP = 0.1
+#: More steps than this would run for days.
+MOST_STEPS = 1e12
 #: Largest relative change of the spin's length in one step that is accepted.
 STEP_ERROR = 1e-6
 #: Two passes through the section closer than this are the same point, and a speed below it is rest.
@@ -80,10 +82,11 @@ def relax(
     >>> m.round(6) + 0.0, beta.round(6)
     (array([[ 0.433013,  0.      , -0.25    ]]), array([-0.433013-0.433013j]))
     """
-    spins = np.atleast_2d(np.asarray(m, dtype=float))
+    check_model(model)
+    spins = np.atleast_2d(checks.real_array("m", m, None))
     if spins.shape[1:] != (3,) or not np.allclose(np.linalg.norm(spins, axis=1), 0.5, rtol=0, atol=1e-9):
         raise checks.refuse("m", "an array of shape (n, 3) of vectors of length 1/2", m)
-    fields = np.broadcast_to(np.asarray(beta, dtype=complex), spins.shape[:1])
+    fields = _fields(beta, len(spins))
     states = np.column_stack([spins, fields.real, fields.imag])
     h, steps = _steps(model, states, checks.real("duration", duration, minimum=0.0), step)
     _accept(mean_flow.advance(flow_parameters(model), states, h, steps), h)
@@ -130,7 +133,7 @@ def lyapunov_exponent(
     count = checks.integer("blocks", blocks, minimum=2)
     h, steps = _steps(model, y[None], checks.real("transient", transient, minimum=0.0), step)
     _accept(mean_flow.advance(flow_parameters(model), y[None], h, steps), h)
-    return _exponent(model, y, checks.real("duration", duration, above=0.0), count, step)
+    return _exponent(model, y, _long("duration", duration, model, y), count, step)
 
 
 def attractor(
@@ -158,9 +161,11 @@ def attractor(
     >>> cycle.kind, round(cycle.period, 4)
     ('limit cycle', 2.4724)
     """
+    check_model(model)
     if model.kappa == 0:
         raise checks.refuse("kappa", "a number > 0", 0.0, "Without loss the flow is Hamiltonian and nothing attracts.")
-    y, wait = _start(model, state), checks.real("transient", transient, above=0.0)
+    y = _start(model, state)
+    wait = _long("transient", transient, model, y)
     found = Attractor("undecided", y[:3], complex(y[3], y[4]))
     for _ in range(checks.integer("attempts", attempts, minimum=1)):
         h, steps = _steps(model, y[None], wait, step)
@@ -216,7 +221,19 @@ def _exponent(
     return float(rates.mean()), float(rates.std(ddof=1) / math.sqrt(blocks))
 
 
+def _fields(beta: ArrayLike, count: int) -> NDArray[np.complex128]:
+    """The initial fields, one for each spin."""
+    fields = checks.number_array("beta", beta, "iufc", "complex numbers")
+    if fields.shape not in ((), (1,), (count,)):
+        raise checks.refuse("beta", f"a number, or an array of shape ({count},)", f"an array of shape {fields.shape}")
+    if not np.isfinite(fields).all():
+        raise checks.refuse("beta", "finite numbers", beta)
+    return np.broadcast_to(fields.astype(complex), (count,))
+
+
 def _start(model: DickeModel, state: SpinCoherent) -> NDArray[np.float64]:
+    check_model(model)
+    check_state(state)
     beta = state.alpha / math.sqrt(model.n_atoms)
     return np.array([*(0.5 * component for component in state.direction), beta.real, beta.imag])
 
@@ -229,9 +246,17 @@ def _fastest(model: DickeModel, states: NDArray[np.float64]) -> float:
     return abs(model.omega_a) + abs(model.omega_c) + model.kappa + coupling * (1 + 2 * field)
 
 
+def _long(name: str, duration: float, model: DickeModel, y: NDArray[np.float64]) -> float:
+    """A duration in which the state ``y`` can move: not shorter than one default step."""
+    least = STEP / _fastest(model, y[None])
+    return checks.real(name, duration, above=0.0, minimum=least, hint=f"{STEP:g} / (fastest rate) is the least.")
+
+
 def _steps(model: DickeModel, states: NDArray[np.float64], duration: float, step: float | None) -> tuple[float, int]:
     """Length and number of equal steps that make up ``duration``."""
     longest = STEP / _fastest(model, states) if step is None else checks.real("step", step, above=0.0)
+    if duration / longest > MOST_STEPS:
+        raise checks.refuse("duration, step", f"at most {MOST_STEPS:g} steps", duration / longest)
     count = max(1, math.ceil(duration / longest))
     return duration / count, count
 

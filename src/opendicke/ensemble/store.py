@@ -15,6 +15,7 @@ from itertools import pairwise, tee
 from pathlib import Path
 from typing import Any
 
+from opendicke import checks
 from opendicke.description import canonical
 from opendicke.ensemble.container import Chunk
 from opendicke.ensemble.executors import closing
@@ -42,7 +43,7 @@ class Store:
     root: Path
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "root", Path(self.root))
+        object.__setattr__(self, "root", checks.folder("root", self.root))
 
     def study(self, description: dict[str, Any]) -> Study:
         """The study with this description, made if it is new.

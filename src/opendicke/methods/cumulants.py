@@ -25,7 +25,7 @@ from opendicke.methods.cumulant_algebra import (
 )
 from opendicke.methods.integration import Watch, check_duration, check_tolerances
 from opendicke.methods.mean_field import fastest_rate
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS, VARIABLES, from_channels
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.states import SpinCoherent
@@ -125,8 +125,7 @@ class Cumulants:
     atol: float = 1e-12
 
     def __post_init__(self) -> None:
-        if self.closure not in ("atoms", "collective"):
-            raise checks.refuse("closure", "'atoms' or 'collective'", self.closure)
+        checks.choice("closure", self.closure, ("atoms", "collective"))
         order = checks.integer("order", self.order, minimum=1)
         allowed = (1, 2, 3) if self.closure == "atoms" else (2,)
         if order not in allowed:
@@ -136,6 +135,7 @@ class Cumulants:
 
     def limits(self, model: DickeModel) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
+        check_model(model)
         reason = (
             f"Neglects joint cumulants of more than {self.order} operators: wrong, at last unphysical, where the state "
             "splits or tunnels."

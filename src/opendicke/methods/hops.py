@@ -20,7 +20,7 @@ from opendicke.methods.nuhops import noise_steps
 from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.methods.sampled import averages
 from opendicke.methods.weak_damping import check_conservation
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, check_model
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 
 #: Default noise step times the fastest rate of the model. At the paper's parameters and N = 4 the strong error of
@@ -94,18 +94,18 @@ class HOPS:
     precision: Precision | None = None
 
     def __post_init__(self) -> None:
-        checks.integer("trajectories", self.trajectories, minimum=1)
-        checks.integer("seed", self.seed, minimum=0)
-        checks.integer("point", self.point, minimum=0)
+        checks.set_integer(self, "trajectories", minimum=1)
+        checks.set_integer(self, "seed", minimum=0, maximum=checks.LARGEST_SEED)
+        checks.set_integer(self, "point", minimum=0, maximum=checks.LARGEST_SEED)
         check_precision(self.precision)
-        checks.integer("depth", self.depth, minimum=2, hint="<a†a†aa> is read from level 2.")
-        if self.step is not None:
-            checks.real("step", self.step, above=0.0)
-        checks.real("max_top_level", self.max_top_level, above=0.0)
-        checks.real("max_memory", self.max_memory, above=0.0)
+        checks.set_integer(self, "depth", minimum=2, hint="<a†a†aa> is read from level 2.")
+        checks.set_real(self, "step", optional=True, above=0.0)
+        checks.set_real(self, "max_top_level", above=0.0)
+        checks.set_real(self, "max_memory", above=0.0)
 
     def limits(self, model: DickeModel) -> Limits:
         """Limited by ``max_memory``, and by the time it takes; see :class:`opendicke.problem.Limits`."""
+        check_model(model)
         basis = FixedBasis(**asdict(model), levels=self.depth + 1)
         steps = 1 / (self.step or _default_step(model, math.inf))
         seconds = steps * SECONDS_PER_CELL * (model.n_atoms + 1) * (self.depth + 1)

@@ -15,7 +15,7 @@ from opendicke.methods.integration import Watch, check_duration, check_tolerance
 from opendicke.methods.liouvillian import Operators
 from opendicke.methods.mean_field import MeanField, fastest_rate
 from opendicke.methods.sampled import kept_rows, state_time
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS, from_channels
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.progress import Silent
@@ -93,10 +93,11 @@ class Lindblad:
         if not 1e-12 <= self.max_top_population < 1:
             expected = "a number >= 1e-12 (less is lost in rounding) and < 1"
             raise checks.refuse("max_top_population", expected, self.max_top_population)
-        object.__setattr__(self, "keep_states", tuple(float(time) for time in self.keep_states))
+        object.__setattr__(self, "keep_states", checks.some_times("keep_states", self.keep_states))
 
     def limits(self, model: DickeModel) -> Limits:
         """Limited by ``max_memory``, and by the time it takes; see :class:`opendicke.problem.Limits`."""
+        check_model(model)
         stop = 10 / (fastest_rate(model) or 1.0)
         typical = Problem(model, SpinCoherent(math.pi / 4, math.pi), np.linspace(0.0, stop, 2))
         photons = self.photons if self.photons is not None else _guess(typical)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from opendicke.engine import mean_flow
 from opendicke.methods.integration import Watch, check_duration, check_tolerances
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS, from_channels
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.states import SpinCoherent
@@ -66,6 +66,7 @@ class MeanField:
 
     def limits(self, model: DickeModel) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
+        check_model(model)
         reason = "Neglects all correlations and all noise: exact for infinite N at fixed times only."
         return Limits(True, False, reason, MEMORY, SECONDS_PER_RATE * fastest_rate(model))
 

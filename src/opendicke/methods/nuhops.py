@@ -31,7 +31,7 @@ from opendicke.methods.mean_field import fastest_rate
 from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.methods.sampled import averages, kept_rows, kept_states, kept_trajectories
 from opendicke.methods.weak_damping import check_conservation, check_memory
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 
@@ -43,6 +43,8 @@ STEP_TIMES_RATE = 0.16
 WEAK = 0.1
 #: How much longer a weakly damped trajectory takes for it (3 to 10 measured, N = 1 to 10).
 WEAK_COST = 6.0
+#: Noise steps of a trajectory: their lengths and marks take 16 bytes each.
+MOST_STEPS = 2**31
 
 #: The basis of a trajectory that superradiates, in spin states and levels, and what a noise step costs: measured at the
 #: parameters of figures 1 and S4, N = 20, 100, 1000, t = 10, tol = 1e-4.
@@ -56,8 +58,13 @@ def noise_steps(times: NDArray[np.float64], step: float) -> tuple[NDArray[np.flo
 
     Returns:
         The step lengths, and for the start and each step's end the index of the time it hits, or −1.
+
+    Raises:
+        ValueError: for more than :data:`MOST_STEPS` of them.
     """
     edges = np.concatenate([[0.0], times])
+    if edges[-1] / step > MOST_STEPS:
+        raise checks.refuse("times, step", f"at most {MOST_STEPS} noise steps", f"{times[-1]:g} / {step:g}")
     counts = np.ceil(np.diff(edges) / step * (1 - 1e-12)).astype(np.int64)
     steps = np.repeat(np.diff(edges) / np.maximum(counts, 1), counts)
     hits = np.full(counts.sum() + 1, -1, dtype=np.int64)
@@ -138,23 +145,23 @@ class NuHOPS:
     def __post_init__(self, memory_limit: object) -> None:
         if memory_limit is not None:
             raise TypeError("memory_limit: is called max_memory, in GiB instead of bytes (2**31 bytes: max_memory=2.0)")
-        checks.integer("trajectories", self.trajectories, minimum=1)
-        checks.integer("seed", self.seed, minimum=0)
-        checks.integer("point", self.point, minimum=0)
-        checks.real("tol", self.tol, above=0.0)
+        checks.set_integer(self, "trajectories", minimum=1)
+        checks.set_integer(self, "seed", minimum=0, maximum=checks.LARGEST_SEED)
+        checks.set_integer(self, "point", minimum=0, maximum=checks.LARGEST_SEED)
+        checks.set_real(self, "tol", above=0.0)
         if self.tol >= 0.1:
             raise checks.refuse("tol", "a number well below 1, such as 1e-4", self.tol)
         for name in ("step", "feedback"):
-            if getattr(self, name) is not None:
-                checks.real(name, getattr(self, name), above=0.0)
-        if self.dtype not in ("float64", "float32"):
-            raise checks.refuse("dtype", "'float64' or 'float32'", self.dtype)
+            checks.set_real(self, name, optional=True, above=0.0)
+        checks.choice("dtype", self.dtype, ("float64", "float32"))
         check_precision(self.precision)
-        object.__setattr__(self, "keep_states", tuple(float(time) for time in self.keep_states))
-        checks.real("max_memory", self.max_memory, minimum=2.0**-10)
+        checks.set_flag(self, "keep_trajectories")
+        object.__setattr__(self, "keep_states", checks.some_times("keep_states", self.keep_states))
+        checks.set_real(self, "max_memory", minimum=2.0**-10)
 
     def limits(self, model: DickeModel) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
+        check_model(model)
         cells = min(model.n_atoms + 1, TYPICAL_STATES) * TYPICAL_LEVELS
         rate = fastest_rate(model)
         steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE

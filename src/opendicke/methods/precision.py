@@ -40,16 +40,14 @@ class Precision:
     minimum: int = 64
 
     def __post_init__(self) -> None:
-        if self.variable not in VARIABLES:
-            raise checks.refuse("variable", f"one of {', '.join(VARIABLES)}", self.variable)
+        checks.choice("variable", self.variable, VARIABLES)
         if (self.absolute is None) == (self.relative is None):
             raise checks.refuse("absolute, relative", "exactly one of them", (self.absolute, self.relative))
         for name in ("absolute", "relative"):
-            if getattr(self, name) is not None:
-                checks.real(name, getattr(self, name), above=0.0)
+            checks.set_real(self, name, optional=True, above=0.0)
         if self.times is not None:
-            object.__setattr__(self, "times", tuple(float(time) for time in self.times))
-        checks.integer("minimum", self.minimum, minimum=2)
+            object.__setattr__(self, "times", tuple(checks.real_array("times", self.times).tolist()))
+        checks.set_integer(self, "minimum", minimum=2)
 
     def rows(self, times: NDArray[np.float64]) -> NDArray[np.int64]:
         """Positions of this target's times among the solve's times."""

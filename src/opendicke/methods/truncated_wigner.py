@@ -16,7 +16,7 @@ from opendicke.ensemble.streams import stream
 from opendicke.methods.nuhops import noise_steps
 from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.methods.sampled import averages, kept_trajectories
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.states import SpinCoherent
@@ -99,19 +99,17 @@ class TruncatedWigner:
     precision: Precision | None = None
 
     def __post_init__(self) -> None:
-        checks.integer("trajectories", self.trajectories, minimum=1)
-        checks.integer("seed", self.seed, minimum=0)
-        checks.integer("point", self.point, minimum=0)
+        checks.set_integer(self, "trajectories", minimum=1)
+        checks.set_integer(self, "seed", minimum=0, maximum=checks.LARGEST_SEED)
+        checks.set_integer(self, "point", minimum=0, maximum=checks.LARGEST_SEED)
         check_precision(self.precision)
-        if self.sampling not in ("gaussian", "exact"):
-            raise checks.refuse("sampling", "'gaussian' or 'exact'", self.sampling)
-        if self.step is not None:
-            checks.real("step", self.step, above=0.0)
-        if not isinstance(self.keep_trajectories, bool):
-            raise checks.refuse("keep_trajectories", "True or False", self.keep_trajectories, error=TypeError)
+        checks.choice("sampling", self.sampling, ("gaussian", "exact"))
+        checks.set_real(self, "step", optional=True, above=0.0)
+        checks.set_flag(self, "keep_trajectories")
 
     def limits(self, model: DickeModel) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
+        check_model(model)
         reason = "Neglects quantum corrections to classical motion: off by about 1/N; rare events uncertain."
         rate = _fastest_rate(model, 0.0, math.inf)
         steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from opendicke import checks
 from opendicke.engine.noise import OrnsteinUhlenbeck
 from opendicke.engine.trajectory import TrajectoryFailure, TrajectoryState, initial_state, propagate
 from opendicke.engine.wigner import VacuumNoise
@@ -53,6 +54,11 @@ class Walk(Protocol):
 
     def start(self, state: SpinCoherent, rng: np.random.Generator) -> Walker:
         """A walker that begins in ``state``."""
+
+
+def check_walked(method: object) -> None:
+    """Refuse a method whose trajectories cannot be walked piece by piece."""
+    checks.instance("method", method, (NuHOPS, TruncatedWigner), "a NuHOPS or TruncatedWigner method")
 
 
 def walk(model: DickeModel, method: NuHOPS | TruncatedWigner, look: float, piece: int) -> Walk:
