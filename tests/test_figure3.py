@@ -147,7 +147,8 @@ def test_where_no_passage_was_seen_the_time_without_one_counts_for_both_ways_out
         logs, errors = [np.log(0.05 / sides), np.log(0.02 / sides), np.nan], [0.1, 1 / np.sqrt(20), np.nan]
         by_hand = fit_exponent([50, 100, 150], logs, errors, exposures=[0.0, 0.0, sides * 1e5])
         assert found is not None
-        assert (found.r, found.r_sem) == (pytest.approx(by_hand.r), pytest.approx(by_hand.r_sem))
+        assert (found.r, found.log_a) == (pytest.approx(by_hand.r), pytest.approx(by_hand.log_a))
+        assert found.r_sem == pytest.approx(by_hand.r_sem)
 
 
 # --- checks, on made-up results -----------------------------------------------------------------------------------
