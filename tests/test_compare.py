@@ -1,5 +1,6 @@
 """Methods side by side: numbers, refusals, errors, pictures; and what each method is worth against exact ones."""
 
+import time
 import warnings
 from typing import Any
 
@@ -67,7 +68,9 @@ def test_a_refusal_is_reported_and_the_others_go_on(table: xr.Dataset) -> None:
 
 def test_two_sampled_methods_share_the_error() -> None:
     methods = [od.NuHOPS(trajectories=30, seed=1), od.NuHOPS(trajectories=30, seed=2)]
+    began = time.perf_counter()
     table = od.compare(FIG1, TILTED, TIMES, methods, "Sz", executor=od.Serial())
+    assert 0 < float(table.wall_time_s.sum()) < time.perf_counter() - began
     assert table.solver.values.tolist() == ["NuHOPS", "NuHOPS 2"]
     both = np.hypot(*table.Sz_sem.values)
     np.testing.assert_allclose(table.Sz_z.sel(solver="NuHOPS 2"), np.diff(table.Sz, axis=0)[0] / both)
