@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from opendicke.model import DickeModel
 
@@ -269,10 +270,14 @@ def cumulant_equations(order: int, model: DickeModel, anticommutator: Anticommut
 
 @dataclass(frozen=True)
 class PolynomialMap:
-    """Several polynomials of the same complex variables and their conjugates, as tables."""
+    """Several polynomials of the same complex variables and their conjugates, as tables.
+
+    The coefficients are sparse: few are not zero, and BLAS would set threads to work on a product of microseconds,
+    which wait for each other for milliseconds where cores are busy.
+    """
 
     factors: NDArray[np.intp]
-    coefficients: NDArray[np.complex128]
+    coefficients: sparse.csr_array
 
     def __call__(self, values: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """The polynomials, shape (polynomials, ...), from ``values`` of shape (variables, ...)."""
@@ -295,4 +300,4 @@ def compile_polynomials(polynomials: list[Polynomial], variables: tuple[Word, ..
     for row, terms in enumerate(polynomials):
         for blocks, value in terms.items():
             coefficients[row, column[tuple(sorted(index[w] for w in blocks))]] += value
-    return PolynomialMap(factors, coefficients)
+    return PolynomialMap(factors, sparse.csr_array(coefficients))
