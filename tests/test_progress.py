@@ -1,13 +1,14 @@
 """Progress meters: where a bar is shown, what is refused, and what is said while the engine compiles."""
 
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 import opendicke as od
-from opendicke.engine.compile import _listeners, announcing
+from opendicke.engine.compile import _listeners, announcing, compiled
 from opendicke.ensemble.run import COMPILING, Sample, run_ensemble
 from opendicke.progress import Bar, SharedMeter, Silent, in_notebook, meter
 
@@ -99,17 +100,22 @@ def test_what_is_going_on_while_there_is_no_trajectory_is_said_once(capsys: pyte
     assert _listeners == []
 
 
-def test_compiling_is_noticed_and_loading_is_not() -> None:
-    from opendicke.engine.compile import compiled
+def test_compiling_is_noticed_and_loading_is_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path))
 
-    @compiled
-    def new(x):  # type: ignore[no-untyped-def]
-        return x + 1
+    def new() -> Any:
+        @compiled
+        def function(x):  # type: ignore[no-untyped-def]
+            return x + 1
+
+        return function
 
     told: list[int] = []
-    with announcing(lambda: told.append(1)):
-        assert new(1) == 2
-        assert told == [1]
-        assert new(1.5) == 2.5
-    assert told == [1]
+    for expected in ([1], []):  # compiled, then loaded by another function of that name
+        with announcing(lambda: told.append(1)):
+            function = new()
+            assert function(1) == 2
+            assert function(2) == 3
+        assert told == expected
+        told.clear()
     assert _listeners == []
