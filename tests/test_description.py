@@ -62,7 +62,7 @@ def test_a_new_field_changes_neither_keys_nor_streams() -> None:
     assert key(LATER) == key()
     assert with_point(METHOD, LATER).point == with_point(METHOD, MODEL).point
     state = LaterState(**dataclasses.asdict(STATE))
-    method = LaterMethod(**{name: value for name, value in vars(METHOD).items() if name != "memory_limit"})
+    method = LaterMethod(**vars(METHOD))
     assert key(state=state) == key()
     assert key(method=method) == key()
     assert key(method=dataclasses.replace(method, max_time=1.0, max_memory=0.5)) == key()
@@ -74,7 +74,7 @@ def test_a_new_field_in_use_changes_both() -> None:
     keys = [key(model) for model in (MODEL, *changed)]
     points = [with_point(METHOD, model).point for model in (MODEL, *changed)]
     assert len(set(keys)) == len(set(points)) == len(keys)
-    method = LaterMethod(**{name: value for name, value in vars(METHOD).items() if name != "memory_limit"})
+    method = LaterMethod(**vars(METHOD))
     assert key(method=dataclasses.replace(method, order=4)) != key()
     assert key(state=LaterState(**dataclasses.asdict(STATE), squeezing=0.1j)) != key()
 
@@ -154,8 +154,3 @@ def test_numbers_of_any_kind_become_plain() -> None:
     assert type(description.plain(values)["b"][0]) is int
     with pytest.raises(TypeError, match="a function cannot be described in a file"):
         description.plain({"rate": key})
-
-
-def test_the_old_name_of_the_memory_limit_is_explained() -> None:
-    with pytest.raises(TypeError, match=r"memory_limit: is called max_memory, in GiB instead of bytes"):
-        od.NuHOPS(10, memory_limit=2**31)  # type: ignore[arg-type]

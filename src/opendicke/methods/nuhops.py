@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import InitVar, asdict, dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -140,11 +140,8 @@ class NuHOPS:
     keep_trajectories: bool = False
     keep_states: tuple[float, ...] = ()
     max_memory: float = field(default=2.0, metadata=LIMIT)
-    memory_limit: InitVar[None] = None  # its name and unit (bytes) before; refused with a word on what it is now
 
-    def __post_init__(self, memory_limit: object) -> None:
-        if memory_limit is not None:
-            raise TypeError("memory_limit: is called max_memory, in GiB instead of bytes (2**31 bytes: max_memory=2.0)")
+    def __post_init__(self) -> None:
         checks.set_integer(self, "trajectories", minimum=1)
         checks.set_integer(self, "seed", minimum=0, maximum=checks.LARGEST_SEED)
         checks.set_integer(self, "point", minimum=0, maximum=checks.LARGEST_SEED)
