@@ -111,10 +111,12 @@ def test_a_failure_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 def wait_for(ready: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     """However long it takes to compile on a busy machine: a signal before that meets no handler of ours."""
-    deadline = time.monotonic() + 600
+    deadline = time.monotonic() + 300
     while not ready():
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
+        if time.monotonic() > deadline:
+            process.kill()
+            raise TimeoutError("the program did not come as far as it should")
         time.sleep(0.02)
 
 
@@ -158,7 +160,7 @@ def test_a_signal_ends_a_run_in_good_order_and_the_second_at_once(
     (tmp_path / "study.toml").write_text(LONG)
     command = [sys.executable, "-W", "error", "-c", "from opendicke.cli import main; main()", "run", "study.toml"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    wait_for(lambda: len(list(tmp_path.glob("runs/*/*.zip"))) >= 2, process)
+    wait_for(lambda: len(list(tmp_path.glob("runs/*/*.npz"))) >= 2, process)
     for number in signals:
         os.killpg(process.pid, number)
     _, errors = process.communicate(timeout=60)  # the whole run would take hours
