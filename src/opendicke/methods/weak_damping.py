@@ -11,7 +11,6 @@ import warnings
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from opendicke.engine.window import LEVEL_TOL
 from opendicke.observables.catalogue import CHANNELS
@@ -61,6 +60,8 @@ def check_conservation(problem: Problem, solution: Solution) -> None:
     Warns:
         WeakDampingWarning: naming the quantity, the time, and by how many standard errors it is off.
     """
+    from scipy import stats  # slow to import
+
     means, sizes = solution.extra["batch_means"][1], solution.extra["batch_size"][1]
     if sizes.size < FEWEST_BATCHES:
         return
