@@ -165,8 +165,8 @@ def test_what_would_never_end_is_refused() -> None:
 @pytest.mark.parametrize("method", [od.Lindblad, od.MeanField, od.Cumulants])
 @pytest.mark.parametrize("name", ["rtol", "atol"])
 def test_tolerances_that_mean_nothing_are_refused(method: Any, name: str) -> None:
-    for value in (1e300, 1e-300, 0.2):
-        with pytest.raises(ValueError, match=rf"{name}: expected a number from .* to 0.1, got"):
+    for value, expected in ((1e300, "<= 1e"), (1e29, "from .* to 0.1, got"), (1e-300, "from"), (0.2, "from")):
+        with pytest.raises(ValueError, match=rf"{name}: expected a number {expected}"):
             method(**{name: value})
     least = method(**{name: {"rtol": 2.3e-14, "atol": 1e-20}[name]})  # SciPy takes it, without a warning
     od.solve(FIG1, od.Normal(), [0.1], least)

@@ -20,13 +20,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations_with_replacement
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from opendicke.model import DickeModel
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 class Word(NamedTuple):
@@ -277,7 +279,7 @@ class PolynomialMap:
     """
 
     factors: NDArray[np.intp]
-    coefficients: sparse.csr_array
+    coefficients: csr_array
 
     def __call__(self, values: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """The polynomials, shape (polynomials, ...), from ``values`` of shape (variables, ...)."""
@@ -290,6 +292,8 @@ class PolynomialMap:
 
 def compile_polynomials(polynomials: list[Polynomial], variables: tuple[Word, ...]) -> PolynomialMap:
     """Tables for ``polynomials`` over ``variables`` (adjoint words become conjugates)."""
+    from scipy.sparse import csr_array  # slow to import
+
     index = {word.adjoint: len(variables) + place for place, word in enumerate(variables, start=1)}
     index |= {word: place for place, word in enumerate(variables, start=1)}
     products = sorted({tuple(sorted(index[w] for w in blocks)) for terms in polynomials for blocks in terms})
@@ -300,4 +304,4 @@ def compile_polynomials(polynomials: list[Polynomial], variables: tuple[Word, ..
     for row, terms in enumerate(polynomials):
         for blocks, value in terms.items():
             coefficients[row, column[tuple(sorted(index[w] for w in blocks))]] += value
-    return PolynomialMap(factors, sparse.csr_array(coefficients))
+    return PolynomialMap(factors, csr_array(coefficients))
