@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test bench pins clean
+.PHONY: demo test test-matrix bench pins clean
 
 demo: $(READY)
 	$(BIN)/opendicke demo
@@ -13,8 +13,11 @@ test: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python tests/warm_up.py
 	$(BIN)/pytest --numprocesses 2 --dist worksteal
+
+# Some entries, some tests: make test-matrix ONLY=haswell,py312 ARGS=tests/test_husimi.py
+test-matrix:
+	@$(PYTHON) tests/matrix.py $(if $(ONLY),--only=$(ONLY)) -- $(ARGS)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
@@ -38,4 +41,4 @@ pins:
 		--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --output-file constraints.txt
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .matrix .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -63,7 +63,7 @@ def step_work(
     stride = (blocks + 2) * width
     size = 2 * stride * levels
     rng = np.random.default_rng(0)
-    buffer = allocate(np.empty(0, dtype=dtype), stride, levels)
+    buffer = allocate(dtype, stride, levels)
     rows = buffer[:size].reshape(2 * levels, stride)[:, width : width + blocks * width]
     rows[:] = rng.normal(size=rows.shape)
     n = np.arange(stride)

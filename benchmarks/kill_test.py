@@ -64,7 +64,7 @@ def dask_workers(driver: int) -> list[int]:
 
 def chunk_times(store: Path) -> dict[str, float]:
     """When each chunk was written."""
-    return {path.name: path.stat().st_mtime_ns for path in store.glob("*/*.zarr.zip")}
+    return {path.name: path.stat().st_mtime_ns for path in store.glob("*/*.npz")}
 
 
 def uninterrupted(dask: bool) -> float:

@@ -67,12 +67,12 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
 
 def stored(folder: Path) -> dict[str, int]:
     """Every chunk on disk, and when it was written."""
-    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.glob("runs/*/*.zarr.zip")}
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.glob("runs/*/*.npz")}
 
 
 def begun(folder: Path) -> int:
     """Points of which something is stored."""
-    return len({path.parent for path in folder.glob("runs/*/*.zarr.zip")})
+    return len({path.parent for path in folder.glob("runs/*/*.npz")})
 
 
 def disturbed(folder: Path) -> float:

@@ -48,10 +48,11 @@ CASES: dict[str, tuple[od.DickeModel, od.SpinCoherent, Any]] = {
 def machine() -> dict[str, str]:
     """What decides the last bits: the processor and the libraries that compute."""
     import llvmlite.binding as llvm  # no stubs
+    import numba
 
     kernels = {str(pool.get("architecture", pool["internal_api"])) for pool in threadpool_info()}
     return {
-        "processor": llvm.get_host_cpu_name(),
+        "processor": numba.config.CPU_NAME or llvm.get_host_cpu_name(),
         "kernels": "portable" if PORTABLE else "simd",
         "blas": " ".join(sorted(kernels)),
         "libc": " ".join(platform.libc_ver()),

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 import opendicke as od
+from opendicke.analysis.jackknife import interval
 
 #: Trajectories of a sampled case.
 TRAJECTORIES = 96
@@ -81,6 +82,22 @@ def rotation(phi: float, theta: float, chi: float) -> NDArray[np.float64]:
     """Axes (rows) of the frame turned by chi, then theta about y, then phi about z."""
     turn = np.array([[math.cos(chi), math.sin(chi), 0.0], [-math.sin(chi), math.cos(chi), 0.0], [0.0, 0.0, 1.0]])
     return turn @ od.SpinCoherent(theta, phi).frame()
+
+
+def covered(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]], name: str) -> float:
+    """Share of sampled values whose 95 % interval holds the exact one; real and imaginary parts count as two.
+
+    Pairs are (sampled, exact). Values that do not fluctuate are left out: there the exact method's error would count.
+    """
+    inside: list[bool] = []
+    for sampled, exact in pairs:
+        low, high = (end.values for end in interval(sampled, name))
+        value = exact[name].values
+        for part in ("real", "imag") if np.iscomplexobj(value) else ("real",):
+            bottom, top, truth = (np.ravel(getattr(one, part)) for one in (low, high, value))
+            moving = top - bottom > 1e-6
+            inside.extend(((bottom <= truth) & (truth <= top))[moving])
+    return float(np.mean(inside))
 
 
 def coverage(z: Sequence[ArrayLike], degrees: int) -> float:

@@ -110,6 +110,19 @@ def test_sweep_and_its_partial_result(study: Path) -> None:
     [
         ("kappa = 1.0", "kapa = 1.0", 5, "model.kapa: unknown"),
         ("kappa = 1.0", "", 1, "'kappa' is missing"),
+        ('name = "NuHOPS"', "name = {}", 19, "method.name: expected one of NuHOPS"),
+        ("kappa = 1.0", f"kappa = {'9' * 400}", 5, "model.kappa: expected a finite number"),
+        ("n_atoms = 4", f"n_atoms = {'9' * 400}", 2, "model.n_atoms: expected an integer <="),
+        ("stop = 2.0", f"stop = {'9' * 400}", 13, "times: stop: expected a finite number"),
+        ("points = 3", f"points = 1{'0' * 30}", 13, "times: points: expected an integer <= 100000000"),
+        ("start = 0.0", "start = nan", 13, "times: start: expected a finite number"),
+        ("alpha = [0.1, 0.2]", f"alpha = [{'9' * 400}, 0.2]", 11, "state.alpha: expected [real part, imaginary part]"),
+        ("alpha = [0.1, 0.2]", "alpha = [true, 0.2]", 11, "state.alpha: expected [real part, imaginary part]"),
+        ("seed = 3", "seed = 3\nkeep_trajectories = 'no'", 22, "method.keep_trajectories: expected True or False"),
+        ('store = "runs"', 'store = ""', 24, "output.store: expected a path, got ''"),
+        ("g_plus = [0.2, 0.5]", f"g_plus = [{'9' * 400}]", 28, "values[0] = inf"),
+        ("g_plus = [0.2, 0.5]", "n_atoms = { start = 1, stop = 1e20, points = 2 }", 28, "n_atoms: expected an integer"),
+        ("g_plus = [0.2, 0.5]", "coupling = [nan]", 28, "finite"),
         ("kappa = 1.0", "kappa = -1", 5, "expected a number >= 0, got -1"),
         ('"NuHOPS"', '"nuHOPS"', 19, "method.name: expected one of NuHOPS"),
         ("seed = 3", "seeds = 3", 21, "method.seeds: unknown"),
@@ -118,7 +131,7 @@ def test_sweep_and_its_partial_result(study: Path) -> None:
         ("[state]\ntheta = 3.0", "[state]\ntheta = 'a'", 10, "theta: expected a real number"),
         ("alpha = [0.1, 0.2]", "alpha = [0.1, 'x']", 11, "state.alpha: expected [real part, imaginary part]"),
         ("start = 0.0", "start = -1.0", 13, "expected a first value >= 0"),
-        ("points = 3", "points = 2.5", 13, "points: expected an integer >= 1, got 2.5"),
+        ("points = 3", "points = 2.5", 13, "points: expected an integer, got 2.5"),
         ('name = "NuHOPS"', "trajectory = 1", 18, "method.name: expected one of NuHOPS"),
         ("seed = 3", "seed = 3\nprecision = { variable = 'Sz' }", 22, "exactly one of them"),
         ("seed = 3", "seed = 3\nprecision = { variable = 'Sz', relativ = 1 }", 22, "method.relativ: unknown"),
@@ -136,7 +149,7 @@ def test_sweep_and_its_partial_result(study: Path) -> None:
         ("g_plus = [0.2, 0.5]", "kappa = [1.0, -1.0]", 28, "expected a number >= 0, got -1.0"),
         ("g_plus = [0.2, 0.5]", "n_atoms = [4, 4.5]", 28, "n_atoms: expected an integer"),
         ("g_plus = [0.2, 0.5]", "g_plus = [0.2, 0.2]", 28, "expected different values"),
-        ("g_plus = [0.2, 0.5]", "g_plus = ['a']", 28, "expected numbers"),
+        ("g_plus = [0.2, 0.5]", "g_plus = ['a']", 28, "expected a sequence of real numbers, got ['a']"),
         ("g_plus = [0.2, 0.5]", "common_random_numbers = 1", 28, "expected true or false"),
         (
             'name = "NuHOPS"\ntrajectories = 40\nseed = 3',
@@ -185,7 +198,32 @@ def test_whole_numbers_of_a_sweep_stay_whole(study: Path) -> None:
         }
 
 
+def test_a_sweep_over_the_coupling(study: Path) -> None:
+    study.write_text(STUDY.replace("g_plus = [0.2, 0.5]", "coupling = [0.75, 3.0]"))
+    assert call("sweep", study, "--quiet").exit_code == 0
+    assert files.load(study.parent / "out.nc").coupling.values.tolist() == [0.75, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--omega-c", "nan"], "--omega-c: expected a finite number, got nan"),
+        (["--kappa", "2", "--omega-c", "1e308"], "--omega-c: expected a number <= 1e+30"),
+        (["--g-max", "1e-320"], "--g-max: expected a number >= 1e-30"),
+        (["--g-max", "inf"], "--g-max: expected a finite number"),
+    ],
+)
+def test_phases_of_what_is_no_rate(tmp_path: Path, options: list[str], said: str) -> None:
+    outcome = call("phases", *options, "--points", 3, "--output", tmp_path)
+    assert (outcome.exit_code, list(tmp_path.iterdir())) == (2, [])
+    assert said in outcome.output
+
+
 def test_files_that_are_no_studies(tmp_path: Path) -> None:
+    for brackets in ("[" * 5000, "[" * 5000 + "]" * 5000, "9" * 5000):
+        (tmp_path / "deep.toml").write_text(f"x = {brackets}\n")
+        outcome = call("run", tmp_path / "deep.toml")
+        assert (outcome.exit_code, "deep.toml: " in outcome.output) == (2, True)
     (tmp_path / "latin.toml").write_bytes(b"# \xe9\n")
     assert "not UTF-8" in call("run", tmp_path / "latin.toml").output
     assert "cannot be read" in call("run", tmp_path / "none.toml").output
@@ -234,14 +272,14 @@ def test_compare(study: Path) -> None:
     arguments = ["compare", study, "--method", "Lindblad", "--method", "MeanField", "--method", "TruncatedWigner"]
     told = json.loads(call(*arguments, "--json").output)
     table = files.load(study.parent / "out-compared.nc")
-    assert table.method.values.tolist() == ["NuHOPS", "Lindblad", "MeanField", "TruncatedWigner"]
+    assert table.solver.values.tolist() == ["NuHOPS", "Lindblad", "MeanField", "TruncatedWigner"]
     assert told["reference"] == table.attrs["reference"] == "NuHOPS"
     assert told["result"] == str(study.parent / "out-compared.nc")
     rows = {row["method"]: row for row in told["methods"]}
     assert rows["NuHOPS"]["verdict"] == "exact: the reference"
     assert rows["Lindblad"]["exact"]
     assert not rows["MeanField"]["exact"]
-    z = [abs(table[f"{name}_z"].sel({"method": "Lindblad"}).values) for name in ("Sx", "Sy", "Sz")]
+    z = [abs(table[f"{name}_z"].sel(solver="Lindblad").values) for name in ("Sx", "Sy", "Sz")]
     assert np.nanmax(z) < 4.5
     assert rows["Lindblad"]["largest_z"] >= np.nanmax(z)
     output = call(*arguments, "--threads", 1).output
@@ -262,17 +300,61 @@ def test_logs_on_request(study: Path) -> None:
     assert call("run", study, "--quiet").stderr == ""
     assert "40 trajectories are stored" in call("-v", "run", study, "--quiet").stderr
     assert "chunk" not in call("-v", "run", study, "--quiet", "--trajectories", 50).stderr
-    assert "00000000-00000059.zarr.zip written" in call("-vv", "run", study, "--quiet", "--trajectories", 60).stderr
+    assert "00000000-00000059.npz written" in call("-vv", "run", study, "--quiet", "--trajectories", 60).stderr
 
 
 def test_a_damaged_chunk_is_named_without_being_asked(study: Path) -> None:
     call("run", study, "--quiet")
-    (chunk,) = study.parent.glob("runs/*/*.zarr.zip")
+    (chunk,) = study.parent.glob("runs/*/*.npz")
     chunk.write_bytes(chunk.read_bytes()[:1000])
     outcome = call("run", study, "--quiet")
     assert outcome.exit_code == 0
     assert f"damaged chunk {chunk}" in outcome.stderr
     assert len(outcome.stderr.splitlines()) == 1
+
+
+def test_a_missing_chunk_and_a_damaged_study_are_told(study: Path) -> None:
+    call("run", study, "--quiet", "--trajectories", 150)
+    store = study.parent / "runs"
+    (chunk,) = store.glob("*/00000064-*.npz")
+    chunk.unlink()
+    (store / "0123456789abcdef").mkdir()
+    (store / "0123456789abcdef" / "study.json").write_text("[]")
+    listed = call("ls", store)
+    assert listed.exit_code == 0
+    assert "64 trajectories" in listed.stdout
+    assert "trajectories 64-127 are missing: 22 later ones are left out" in listed.stdout
+    assert "0123456789abcdef/study.json: cannot be used" in listed.stderr
+    (row,) = json.loads(call("ls", store, "--json").stdout)
+    assert (row["trajectories"], row["left_out"]) == (64, 22)
+    assert "64-127 are missing" in json.loads(call("show", store, row["key"]).stdout)["note"]
+    exported = call("export", store, row["key"], study.parent / "table.csv")
+    assert exported.exit_code == 0
+    assert "64-127 are missing" in exported.stderr
+    merged = call("merge", study.parent / "all", store)
+    assert (merged.exit_code, merged.stdout) == (0, f"{store}: 2 chunks copied\n")
+
+
+@pytest.mark.parametrize("what", ["init", "table.csv", "table.nc"])
+def test_a_full_disk_leaves_nothing_under_the_final_name(
+    study: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call("run", study, "--quiet")
+    key = next((study.parent / "runs").iterdir()).name
+    target = study.parent / "new" / ("study.toml" if what == "init" else what)
+    command = ("init", target) if what == "init" else ("export", study.parent / "runs", key, target)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        outcome = call(*command)
+    assert outcome.exit_code == 1
+    assert "No space left on device" in outcome.stderr
+    assert not list(target.parent.iterdir())
+    assert call(*command).exit_code == 0
+    assert [entry.name for entry in target.parent.iterdir()] == [target.name]
 
 
 def test_no_bar_off_a_terminal(study: Path) -> None:
@@ -294,7 +376,7 @@ def test_the_library_is_silent_unless_something_is_wrong(study: Path) -> None:
         return done.stdout + done.stderr
 
     assert printed() == ""
-    (chunk,) = store.glob("*/*.zarr.zip")
+    (chunk,) = store.glob("*/*.npz")
     chunk.write_bytes(chunk.read_bytes()[:-100])
     assert str(chunk) in printed()
     assert printed() == ""

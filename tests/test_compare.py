@@ -1,5 +1,6 @@
 """Methods side by side: numbers, refusals, errors, pictures; and what each method is worth against exact ones."""
 
+import time
 import warnings
 from typing import Any
 
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 
 import opendicke as od
 from opendicke.analysis.correlations import covariances
+from opendicke.comparison import summary
 from opendicke.plots.compare import curves, deviations
 
 FIG1 = od.DickeModel.balanced(n_atoms=4, omega_a=1.0, omega_c=2.5, kappa=0.5, coupling=2.257432169523594)
@@ -31,51 +33,66 @@ def table() -> xr.Dataset:
 
 def test_the_numbers_are_those_of_solve(table: xr.Dataset) -> None:
     assert table.attrs["reference"] == "exact"
-    assert table.method.values.tolist() == list(METHODS)
+    assert table.solver.values.tolist() == list(METHODS)
     exact = od.solve(FIG1, TILTED, TIMES, METHODS["exact"])
     sampled = od.solve(FIG1, TILTED, TIMES, METHODS["nuHOPS"], executor=od.Serial())
     for name in ("Sz", "a"):
-        row = table[name].sel({"method": "nuHOPS"}).values
+        row = table[name].sel(solver="nuHOPS").values
         np.testing.assert_array_equal(row, sampled[name])
-        np.testing.assert_array_equal(table[f"{name}_sem"].sel({"method": "nuHOPS"}), sampled[f"{name}_sem"])
-        np.testing.assert_array_equal(table[f"{name}_difference"].sel({"method": "nuHOPS"}), row - exact[name].values)
-    z = table.a_z.sel({"method": "nuHOPS"}).values
+        np.testing.assert_array_equal(table[f"{name}_sem"].sel(solver="nuHOPS"), sampled[f"{name}_sem"])
+        np.testing.assert_array_equal(table[f"{name}_difference"].sel(solver="nuHOPS"), row - exact[name].values)
+    z = table.a_z.sel(solver="nuHOPS").values
     np.testing.assert_allclose(z.imag, (sampled.a - exact.a).values.imag / sampled.a_sem.values.imag)
-    assert (table.Sz_difference.sel({"method": "exact"}) == 0).all()
-    assert np.isnan(table.Sz_z.sel({"method": ["exact", "mean field"]})).all()  # no statistical error in either
+    assert (table.Sz_difference.sel(solver="exact") == 0).all()
+    assert np.isnan(table.Sz_z.sel(solver=["exact", "mean field"])).all()  # no statistical error in either
 
 
 def test_exact_methods_agree_and_mean_field_does_not(table: xr.Dataset) -> None:
     """Eighteen numbers beyond 4.5 standard errors: false alarm 1e-4."""
-    sampled = table.sel({"method": ["nuHOPS", "HOPS"]})
+    sampled = table.sel(solver=["nuHOPS", "HOPS"])
     worst = max(float(abs(z).max()) for z in (sampled.Sz_z, sampled.a_z.real, sampled.a_z.imag))
     assert worst < 4.5
-    error = table.Sz_sem.sel({"method": "nuHOPS"})
-    assert (abs(table.Sz_difference.sel({"method": "mean field"})) > 4.5 * error).any()
+    error = table.Sz_sem.sel(solver="nuHOPS")
+    assert (abs(table.Sz_difference.sel(solver="mean field")) > 4.5 * error).any()
 
 
 def test_a_refusal_is_reported_and_the_others_go_on(table: xr.Dataset) -> None:
-    assert "photons: expected" in str(table.refusal.sel({"method": "too small"}).item())
-    assert np.isnan(table.Sz.sel({"method": "too small"})).all()
-    assert np.isnan(table.a_difference.sel({"method": "too small"}).values.imag).all()
-    assert table.refusal.drop_sel({"method": "too small"}).values.tolist() == [""] * 4
+    assert "photons: expected" in str(table.refusal.sel(solver="too small").item())
+    assert np.isnan(table.Sz.sel(solver="too small")).all()
+    assert np.isnan(table.a_difference.sel(solver="too small").values.imag).all()
+    assert table.refusal.drop_sel(solver="too small").values.tolist() == [""] * 4
     assert table.exact.values.tolist() == [False, True, True, True, True]
     assert (table.wall_time_s > 0).all()
-    assert "photons=2" in str(table.options.sel({"method": "too small"}).item())
+    assert "photons=2" in str(table.options.sel(solver="too small").item())
 
 
 def test_two_sampled_methods_share_the_error() -> None:
     methods = [od.NuHOPS(trajectories=30, seed=1), od.NuHOPS(trajectories=30, seed=2)]
+    began = time.perf_counter()
     table = od.compare(FIG1, TILTED, TIMES, methods, "Sz", executor=od.Serial())
-    assert table.method.values.tolist() == ["NuHOPS", "NuHOPS 2"]
+    assert 0 < float(table.wall_time_s.sum()) < time.perf_counter() - began
+    assert table.solver.values.tolist() == ["NuHOPS", "NuHOPS 2"]
     both = np.hypot(*table.Sz_sem.values)
-    np.testing.assert_allclose(table.Sz_z.sel({"method": "NuHOPS 2"}), np.diff(table.Sz, axis=0)[0] / both)
+    np.testing.assert_allclose(table.Sz_z.sel(solver="NuHOPS 2"), np.diff(table.Sz, axis=0)[0] / both)
+
+
+def test_a_row_is_selected_by_name(table: xr.Dataset) -> None:
+    assert table.sel(solver="exact").Sz.dims == ("time",)
+    with pytest.raises(KeyError):
+        table.sel(solver="inexact")
+
+
+def test_a_method_without_finite_numbers_has_a_verdict(table: xr.Dataset) -> None:
+    empty = table.copy(deep=True)
+    for name in ("Sz", "a"):
+        empty[f"{name}_difference"][0] = complex(np.nan, np.nan) if name == "a" else np.nan
+    assert summary(empty)[0]["verdict"] == "approximate: no finite numbers to compare"
 
 
 def test_without_an_exact_method_there_is_no_difference() -> None:
     table = od.compare(FIG1, TILTED, TIMES, [od.MeanField(), od.MeanField(rtol=1e-6)], ["Sz"])
     assert table.attrs["reference"] == ""
-    assert table.method.values.tolist() == ["MeanField", "MeanField 2"]
+    assert table.solver.values.tolist() == ["MeanField", "MeanField 2"]
     assert np.isnan(table.Sz_difference).all()
     assert np.isfinite(table.Sz).all()
 
@@ -85,6 +102,8 @@ def test_without_an_exact_method_there_is_no_difference() -> None:
     [
         ([], ValueError, "at least one method"),
         (5, TypeError, "methods: expected"),
+        ("MeanField", TypeError, "methods: expected"),
+        ({1: od.MeanField()}, TypeError, "methods: expected names"),
         ([od.MeanField], TypeError, r"methods\['type'\]: expected"),
         ({"mine": "mean field"}, TypeError, r"methods\['mine'\]: expected"),
     ],
@@ -112,12 +131,12 @@ def test_pictures(table: xr.Dataset) -> None:
     upper, lower = Figure().subplots(2)
     curves(table, "Sz", upper)
     assert [line.get_label() for line in upper.lines] == ["mean field", "exact", "nuHOPS", "HOPS"]
-    np.testing.assert_array_equal(upper.lines[1].get_ydata(), table.Sz.sel({"method": "exact"}))
+    np.testing.assert_array_equal(upper.lines[1].get_ydata(), table.Sz.sel(solver="exact"))
     assert len(upper.collections) == 2  # bands of the two sampled methods
     deviations(table, "a", lower, part="imag")
     drawn = {line.get_label(): line.get_ydata() for line in lower.lines}
     assert list(drawn) == ["nuHOPS", "HOPS"]
-    np.testing.assert_array_equal(drawn["HOPS"], table.a_z.sel({"method": "HOPS"}).values.imag)
+    np.testing.assert_array_equal(drawn["HOPS"], table.a_z.sel(solver="HOPS").values.imag)
     with pytest.raises(ValueError, match="name: expected"):
         curves(table, "S7", upper)
     with pytest.raises(ValueError, match="part: expected"):
@@ -128,7 +147,7 @@ def mean_field_error(n_atoms: int, time: float) -> float:
     """Length of the error of <S>/N."""
     model, axes = FIG1.replace(n_atoms=n_atoms), ("Sx", "Sy", "Sz")
     table = od.compare(model, TILTED, [time], [od.Lindblad(), od.MeanField()], axes)
-    parts = [table[f"{axis}_difference"].sel({"method": "MeanField"}).item() for axis in axes]
+    parts = [table[f"{axis}_difference"].sel(solver="MeanField").item() for axis in axes]
     return float(np.linalg.norm(parts)) / n_atoms
 
 

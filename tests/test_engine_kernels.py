@@ -10,10 +10,10 @@ import pytest
 
 import opendicke as od
 from opendicke.engine import generator, portable, reductions
-from opendicke.engine.compile import PORTABLE
+from opendicke.engine.compile import PORTABLE, from_python
 from opendicke.engine.noise import OrnsteinUhlenbeck
 from opendicke.engine.stages import FIRST, LAST, SECOND, THIRD
-from opendicke.engine.trajectory import Dynamics, _fill_decay, _tables, initial_state, propagate
+from opendicke.engine.trajectory import Dynamics, _fill_decay, initial_state, propagate, tables
 from opendicke.engine.window import allocate, clear, enlarge, needed, oscillator_edge
 
 #: The scale of rounding, with up to some ten operations on numbers of order ten.
@@ -27,7 +27,7 @@ def filled(dtype: str, states: int, levels: int, seed: int = 0) -> tuple[np.ndar
     width = 64 // np.dtype(dtype).itemsize
     blocks = -(-states // width)
     stride, capacity = (blocks + 3) * width, levels + 3
-    buffer = allocate(np.empty(0, dtype), stride, capacity)
+    buffer = allocate(dtype, stride, capacity)
     size, random = 2 * stride * capacity, np.random.default_rng(seed)
     view = buffer.reshape(4, capacity, 2, stride)
     view[:, :levels, :, width : width * (1 + blocks)] = random.normal(size=(4, levels, 2, blocks * width))
@@ -37,14 +37,13 @@ def filled(dtype: str, states: int, levels: int, seed: int = 0) -> tuple[np.ndar
 def swept(sweep: Any, stage: int, dtype: str, hermitian: bool, levels: int) -> np.ndarray:
     """The buffer after one stage on random numbers."""
     buffer, blocks, stride, size = filled(dtype, 48, levels)
-    root_n, root_k = _tables(buffer, stride, levels + 3, TWO_J / 2)
-    decay = np.empty(2 * (levels + 3), dtype)
-    _fill_decay(decay, levels, 0.3, 2.5, 0.5)
+    root_n, root_k, decay = tables(dtype, stride, levels + 3, TWO_J / 2)
+    from_python(_fill_decay)(decay, levels, 0.3, 2.5, 0.5)
     c = np.random.default_rng(1).normal(size=13) * 0.05
     phi, t2, t3, t4 = (buffer[k * size : (k + 1) * size] for k in range(4))
     source, out = {FIRST: (phi, t2), SECOND: (t2, t3), THIRD: (t3, t4), LAST: (t4, phi)}[stage]
     skew = None if hermitian else 1.0
-    sweep(stage, source, phi, t2, t3, out, 0.3, blocks, levels, stride, root_n, root_k, decay, c, skew)
+    from_python(sweep)(stage, source, phi, t2, t3, out, 0.3, blocks, levels, stride, root_n, root_k, decay, c, skew)
     return buffer
 
 
@@ -68,13 +67,12 @@ def test_the_sweep_is_the_hierarchy() -> None:
     view[:, :, 8 + states :] = 0
     phi = (view[:levels, 0] + 1j * view[:levels, 1])[:, 8 : 8 + states]
     j, h = (states - 1) / 2, 0.2
-    root_n, root_k = _tables(buffer, stride, levels + 3, j)
-    decay = np.empty(2 * (levels + 3))
-    _fill_decay(decay, levels, h, 0.0, 0.0)
+    root_n, root_k, decay = tables("float64", stride, levels + 3, j)
+    from_python(_fill_decay)(decay, levels, h, 0.0, 0.0)
     c = np.random.default_rng(1).normal(size=13)
     phi0, t2, t3, _ = (buffer[k * size : (k + 1) * size] for k in range(4))
-    tables = root_n, root_k, decay, c, 1.0
-    generator.sweep(FIRST, phi0, phi0, t2, t3, t2, h, blocks, levels, stride, *tables)
+    sweep = from_python(generator.sweep)
+    sweep(FIRST, phi0, phi0, t2, t3, t2, h, blocks, levels, stride, root_n, root_k, decay, c, 1.0)
     t2 = t2.reshape(-1, 2, stride)
     got = ((t2[:levels, 0] + 1j * t2[:levels, 1])[:, 8 : 8 + states] - phi) / (h / 2)
 
@@ -99,10 +97,12 @@ def test_the_sweep_is_the_hierarchy() -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_reductions_agree_with_plain_loops_and_numpy(dtype: str) -> None:
     buffer, blocks, stride, size = filled(dtype, 48, 9)
-    root_n, _ = _tables(buffer, stride, 12, TWO_J / 2)
-    ours = reductions.mean_spin(buffer, blocks, stride, root_n, TWO_J / 2)
+    root_n, _, _ = tables(dtype, stride, 12, TWO_J / 2)
+    ours = from_python(reductions.mean_spin)(buffer, blocks, stride, root_n, TWO_J / 2)
     rtol = 1e-12 if dtype == "float64" else 1e-4
-    np.testing.assert_allclose(ours, portable.mean_spin(buffer, blocks, stride, root_n, TWO_J / 2), rtol=rtol)
+    np.testing.assert_allclose(
+        ours, from_python(portable.mean_spin)(buffer, blocks, stride, root_n, TWO_J / 2), rtol=rtol
+    )
     width = 64 // buffer.itemsize
     whole = buffer[:size].reshape(-1, 2, stride)[:9, :, width : width + 48].astype(float)
     squares = whole[:, 0] ** 2 + whole[:, 1] ** 2
@@ -111,9 +111,11 @@ def test_reductions_agree_with_plain_loops_and_numpy(dtype: str) -> None:
     for kernels in (reductions, portable):
         for block in range(blocks):
             columns = squares[:, block * width : (block + 1) * width]
-            np.testing.assert_allclose(kernels.column_peak(buffer, block, 9, stride), columns.max(), rtol=rtol)
+            np.testing.assert_allclose(
+                from_python(kernels.column_peak)(buffer, block, 9, stride), columns.max(), rtol=rtol
+            )
         for level in range(9):
-            peak = kernels.level_peak(buffer, level, blocks, stride)
+            peak = from_python(kernels.level_peak)(buffer, level, blocks, stride)
             np.testing.assert_allclose(peak, squares[level].max(), rtol=rtol)
 
 
@@ -125,9 +127,9 @@ def test_a_nan_keeps_its_place_in_the_window(kernels: Any, dtype: str) -> None:
         buffer, blocks, stride, _ = filled(dtype, 48, 9)
         width = 64 // buffer.itemsize
         buffer[2 * 5 * stride + width + n] = np.nan
-        assert not kernels.column_peak(buffer, n // width, 9, stride) <= 1e30
-        assert not kernels.level_peak(buffer, 5, blocks, stride) <= 1e30
-        assert kernels.level_peak(buffer, 4, blocks, stride) <= 1e30
+        assert not from_python(kernels.column_peak)(buffer, n // width, 9, stride) <= 1e30
+        assert not from_python(kernels.level_peak)(buffer, 5, blocks, stride) <= 1e30
+        assert from_python(kernels.level_peak)(buffer, 4, blocks, stride) <= 1e30
 
 
 SCRIPT = """
@@ -168,16 +170,16 @@ def test_the_window_holds_what_matters_and_its_margins(dtype: str) -> None:
         keep = buffer[spot]
         for value, window in ((1e-3, (n // width + 2, k + 9)), (1e-6, (2, k + 9)), (1e-8, (2, 9))):
             buffer[spot] = max(value, buffer[spot] if spot == width else 0.0)
-            assert needed(buffer, blocks, 20, stride, 1e-8, 100) == window
+            assert from_python(needed)(buffer, blocks, 20, stride, 1e-8, 100) == window
         buffer[spot] = 1e-3
-        assert needed(buffer, blocks, 20, stride, 1e-4, 1) == (1, k + 9)
+        assert from_python(needed)(buffer, blocks, 20, stride, 1e-4, 1) == (1, k + 9)
         buffer[spot] = keep
 
 
 def test_clearing_drops_and_counts() -> None:
     buffer, blocks, stride, size = filled("float64", 48, 9)
     before = buffer[:size].reshape(-1, 2, stride).copy()
-    dropped = clear(buffer, size, blocks, 9, stride, 3, 5)
+    dropped = from_python(clear)(buffer, size, blocks, 9, stride, 3, 5)
     after = buffer.reshape(4, -1, 2, stride)
     np.testing.assert_array_equal(after[0, :5, :, 8:32], before[:5, :, 8:32])
     assert (after[:, 5:] == 0).all()
@@ -189,7 +191,7 @@ def test_clearing_drops_and_counts() -> None:
 def test_enlarging_keeps_the_state_and_alignment(dtype: str) -> None:
     buffer, _, stride, size = filled(dtype, 48, 9)
     width = 64 // buffer.itemsize
-    new = enlarge(buffer, stride, 12, stride + 4 * width, 20, 9)
+    new = enlarge(buffer, stride, stride + 4 * width, 20, 9)
     assert new.ctypes.data % 64 == 0
     grown = new[: 2 * 20 * (stride + 4 * width)].reshape(20, 2, -1)
     np.testing.assert_array_equal(grown[:9, :, :stride], buffer[:size].reshape(-1, 2, stride)[:9])
@@ -202,7 +204,7 @@ def test_the_bound_of_the_oscillator_is_one(levels: int) -> None:
     """It lies above the largest eigenvalue of b + b†, and by less than a fifth."""
     off = np.sqrt(np.arange(1, levels))
     largest = np.linalg.eigvalsh(np.diag(off, 1) + np.diag(off, -1))[-1]
-    assert largest <= oscillator_edge(levels) < 1.2 * largest + 0.6
+    assert largest <= from_python(oscillator_edge)(levels) < 1.2 * largest + 0.6
 
 
 # A trajectory's state

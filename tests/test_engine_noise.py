@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from opendicke.engine.noise import OrnsteinUhlenbeck, transition
+from opendicke.engine.noise import OrnsteinUhlenbeck, _long_transition, transition
 
 PATHS = 20_000
 #: Largest |z| allowed among at most 150 real numbers: a correct sampler fails with probability 150 × 6e-7 = 1e-4.
@@ -88,7 +88,7 @@ def test_a_wrong_normalisation_is_seen() -> None:
 @pytest.mark.parametrize(("omega_c", "kappa"), RATES)
 @pytest.mark.parametrize("h", [1e-4, 0.1, 0.4])
 def test_transition_has_the_exact_covariance(h: float, omega_c: float, kappa: float) -> None:
-    """Without sampling: with z0 stationary, (z*(h), I0, I1) has closed-form second moments (κh up to 16)."""
+    """Without sampling: with z0 stationary, (z*(h), I0, I1) has closed-form second moments (here κh up to 16)."""
     mean, root = transition(h, omega_c, kappa)
     whole = np.outer(mean, mean.conj()) + root @ root.conj().T
     exact = covariance(np.array([h]), omega_c, kappa)
@@ -98,6 +98,40 @@ def test_transition_has_the_exact_covariance(h: float, omega_c: float, kappa: fl
     end_i0 = -np.conj(np.expm1(-np.conj(a) * h) / np.conj(a)) if a else h
     np.testing.assert_allclose(whole[0, 1], end_i0, rtol=1e-10)
     np.testing.assert_allclose(np.triu(root, 1), 0, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("h", "omega_c", "kappa"),
+    [(1.0, 0.0, 19.0), (3.0, 2.5, 100.0), (0.2, -9.0, 1e7), (1.0, 300.0, 5.0), (2.0, 40.0, 0.0)],
+)
+def test_transition_of_long_steps(h: float, omega_c: float, kappa: float) -> None:
+    """However much is forgotten or turned within a step; E[z* I0*], E[z* I1*], E|I0|² and E|I1|² in closed form."""
+    mean, root = transition(h, omega_c, kappa)
+    whole = np.outer(mean, mean.conj()) + root @ root.conj().T
+    a = kappa - 1j * omega_c
+    end, once = np.exp(-a * h), -np.expm1(-a * h) / a
+    lever = h / 2 * once - (once - h * end) / a
+    first = 2 * ((h - once) / a).real
+    # E|I1|² = 2 Re ∫ exp(−as) (h³/12 − h²s/4 + s³/6) ds, by parts
+    second = 2 * (h**3 / (12 * a) - h**2 / (4 * a**2) + 1 / a**4 - end * (h**2 / (4 * a**2) + h / a**3 + 1 / a**4)).real
+    np.testing.assert_allclose(whole[0, 0], 1, rtol=1e-12)
+    np.testing.assert_allclose(whole[0, 1:], [once, lever], rtol=1e-10)
+    np.testing.assert_allclose([whole[1, 1].real, whole[2, 2].real], [first, second], rtol=1e-9)
+    np.testing.assert_allclose(np.triu(root, 1), 0, atol=1e-14)
+
+
+def test_long_and_short_steps_agree_where_they_meet() -> None:
+    for omega_c, kappa in ((3.0, 17.5), (17.5, 0.5), (12.0, 12.0)):
+        for short, long in zip(
+            transition(1.0, omega_c, kappa), _long_transition(1.0, kappa - 1j * omega_c), strict=True
+        ):
+            both = [part if part.ndim == 1 else part @ part.conj().T for part in (short, long)]
+            np.testing.assert_allclose(both[1], both[0], atol=1e-13)
+
+
+def test_a_step_of_a_million_turns_is_refused() -> None:
+    with pytest.raises(ValueError, match="step: expected"):
+        transition(1.0, 1e6, 0.1)
 
 
 @pytest.mark.parametrize("omega_c", [0.0, 2.0])

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import BrokenExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +18,7 @@ import pytest
 import xarray as xr
 
 import opendicke as od
-from opendicke.ensemble.executors import Deadline, opened
+from opendicke.ensemble.executors import RESTARTS, Deadline, check_executor, opened
 from opendicke.ensemble.run import BlockRunner, Sample
 
 MODEL = od.DickeModel(n_atoms=5, omega_a=1.0, omega_c=2.5, kappa=0.5, g_minus=1.1, g_plus=-0.6)
@@ -150,6 +154,91 @@ def test_workers_give_up_what_nobody_waits_for() -> None:
     ran = len(simulate.ran)
     time.sleep(0.3)
     assert len(simulate.ran) == ran < 20
+
+
+def die_sometimes(place: Path, item: int) -> int:
+    """Kill this process at the items 3 and 11, but only once each."""
+    if item in (3, 11):
+        try:
+            (place / str(item)).touch(exist_ok=False)
+        except FileExistsError:
+            return item**2
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item**2
+
+
+def die(_: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+def test_a_process_that_dies_is_replaced_and_its_items_run_again(tmp_path: Path, caplog: Any) -> None:
+    assert list(od.Processes(2).map(partial(die_sometimes, tmp_path), range(30))) == [item**2 for item in range(30)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["11", "3"]
+    assert caplog.text.count("a worker process died") == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+def test_processes_that_die_every_time_end_the_run_with_advice(caplog: Any) -> None:
+    with pytest.raises(BrokenExecutor, match=r"died 4 times in a row .* fewer workers, or Threads.*__main__"):
+        list(od.Processes(1).map(die, range(5)))
+    assert caplog.text.count("a worker process died") == RESTARTS
+
+
+INTERRUPTED = """
+import os, signal, sys, threading
+import numpy as np, opendicke as od
+from opendicke.ensemble.executors import opened
+model = od.DickeModel(n_atoms=5, omega_a=1.0, omega_c=2.5, kappa=0.5, g_minus=1.1, g_plus=-0.6)
+random = np.random.default_rng(0)
+
+def run(trajectories, executor, store=None):
+    method = od.NuHOPS(trajectories, seed=2)
+    od.solve(model, od.SpinCoherent(2.0), [0.0, 30.0], method, executor=executor, progress=False, store=store)
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where this was started in the background
+    for executor, tries in ((od.Serial(), 12), (od.Threads(2), 3), (od.Processes(2), 2)):
+        with opened(executor) as ready:
+            run(40, ready)
+            for attempt in range(tries):
+                threading.Timer(random.uniform(0.02, 0.1), os.kill, (os.getpid(), signal.SIGINT)).start()
+                try:
+                    run(10**6, ready, sys.argv[1] + str(attempt) if attempt % 2 else None)
+                except BaseException as error:
+                    print(type(executor).__name__, type(error).__name__)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs signals")
+def test_an_interrupt_is_a_keyboard_interrupt(tmp_path: Path) -> None:
+    """At random moments, most of them in compiled code, with a store and without."""
+    script = tmp_path / "script.py"
+    script.write_text(INTERRUPTED)
+    arguments = [sys.executable, str(script), str(tmp_path / "store")]
+    run = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=300)
+    counts = {"Serial": 12, "Threads": 3, "Processes": 2}
+    expected = [f"{name} KeyboardInterrupt" for name, count in counts.items() for _ in range(count)]
+    assert run.stdout.split("\n")[:-1] == expected
+
+
+@pytest.mark.parametrize("executor", [0, "", [], "x", 2.0, od.Threads, od.Serial, object()])
+def test_what_is_no_executor_is_refused(executor: Any) -> None:
+    with pytest.raises(TypeError, match=r"executor: expected None, Serial\(\), .*got "):
+        check_executor(executor)
+    with pytest.raises(TypeError, match="executor: expected"):
+        run(1, executor)
+
+
+def test_a_class_is_no_executor_but_a_hint_tells() -> None:
+    with pytest.raises(TypeError, match=r"Pass an instance: Threads\(\)\.$"):
+        check_executor(od.Threads)
+
+
+def test_executors_are_taken() -> None:
+    assert check_executor(None) == od.Threads()
+    for executor in (od.Serial(), od.Threads(3), od.Processes(1), od.Dask(workers=1), Sleepy()):
+        assert check_executor(executor) is executor
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks into /proc")

@@ -121,6 +121,24 @@ def test_a_wrong_result_is_rejected(datasets: Datasets, spoil: Callable[[Dataset
     assert not verdict
 
 
+@pytest.mark.parametrize("up", [0, 3, 8, 10, 16])
+def test_covariance_of_the_mixture_is_that_of_its_two_values(up: int) -> None:
+    """``up`` of 16 trajectories on one side: (S^x, a) is one of two pairs, of which the covariance is taken plainly.
+
+    The pairs are where mean field ends.
+    """
+    n_atoms = 100
+    run = od.solve(figure2.model(n_atoms), figure2.TILTED, [0.0, 150.0], od.MeanField(), ["Sx", "a"], progress=False)
+    side = np.where(np.arange(16) < up, 1.0, -1.0)
+    spin, field = side * float(run.Sx[-1]), side * complex(run.a[-1])
+    plain = ((spin * field).mean() - spin.mean() * field.mean()).real / n_atoms**1.5
+    frames = np.zeros((16, 2, 3, 3))
+    frames[:, -1, 2, 0], frames[:, 0, 2, 0] = 0.7 * side, -1.0  # only the last state's third axis counts
+    answer = xr.Dataset({"psi_frame": (("trajectory", "state_time", "axis", "component"), frames)})
+    assert figure2._mixture(answer) == pytest.approx(plain, abs=1e-6)
+    assert abs(plain) > 0.05 or up in (0, 16)
+
+
 def test_plot_has_curves_bands_and_negativity(datasets: Datasets) -> None:
     figure = figure2.plot(datasets)
     axes, lower = figure.axes

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import opendicke as od
 from opendicke import files
 from opendicke.analysis.fixed_points import fixed_point
 from opendicke.analysis.squeezing import squeezing
-from opendicke.analysis.tunnelling import BISTABLE_CUT, occupation, watch
+from opendicke.analysis.tunnelling import BISTABLE_CUT, fit_exponent, occupation, watch
 from opendicke.cli import main
 from opendicke.figures import bistable, figure3, figure3_picture
 
@@ -127,6 +128,27 @@ def test_exponent_is_that_of_the_rates() -> None:
     assert (fit.points, round(fit.r, 6)) == (2, -0.02)
     assert bistable.exponent(points[:1], numbers[:1], "sn") is None
     assert bistable.exponent([points[0], point(100, 0.01, passages=0)], (50, 100), "sn") is None
+
+
+@pytest.mark.parametrize("name", ["ns", "sn"])
+def test_what_is_left_faster_than_half_its_relaxation_is_no_state(name: Literal["ns", "sn"]) -> None:
+    """A rate of 0.1 out of the state altogether (γ_ns to either side), where it relaxes with 0.2."""
+    slow = [point(n, 0.02 * np.exp(-0.01 * n)) for n in (100, 200)]
+    for rate, points in ((0.099, 3), (0.101, 2)):
+        fit = bistable.exponent([point(50, rate), *slow], (50, 100, 200), name)
+        assert fit is not None
+        assert fit.points == points
+
+
+def test_where_no_passage_was_seen_the_time_without_one_counts_for_both_ways_out() -> None:
+    points = [point(50, 0.05), point(100, 0.02, passages=20), point(150, 0.0, passages=0)]
+    for name, sides in (("ns", 2), ("sn", 1)):
+        found = bistable.exponent(points, (50, 100, 150), name)  # type: ignore[arg-type]
+        logs, errors = [np.log(0.05 / sides), np.log(0.02 / sides), np.nan], [0.1, 1 / np.sqrt(20), np.nan]
+        by_hand = fit_exponent([50, 100, 150], logs, errors, exposures=[0.0, 0.0, sides * 1e5])
+        assert found is not None
+        assert (found.r, found.log_a) == (pytest.approx(by_hand.r), pytest.approx(by_hand.log_a))
+        assert found.r_sem == pytest.approx(by_hand.r_sem)
 
 
 # --- checks, on made-up results -----------------------------------------------------------------------------------

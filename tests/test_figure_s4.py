@@ -104,6 +104,34 @@ def test_true_results_are_accepted() -> None:
     assert [text for text, holds in found.items() if not holds] == []
 
 
+@pytest.mark.parametrize(("n_atoms", "lag"), [(100, 0.0), (100, 8.0), (400, None)])
+def test_solution_of_the_rate_equation_is_what_obeys_it(n_atoms: int, lag: float | None) -> None:
+    """By the rates of the fit after its lag; at N = 400, where there is no fit, by counts, which are rounded."""
+    data = made(n_atoms)
+    data["lag"] = np.nan if lag is None else lag
+    if lag is None:
+        assert np.isnan(data.gamma_ns_fit)
+        data["gamma_ns"], data["gamma_sn"] = 0.03 * np.exp(-n_atoms / 30), 0.06 * np.exp(-n_atoms / 30)
+    for name, found in figure_s4._solution(data).items():
+        late = data.time.values >= (lag or 0.0)
+        np.testing.assert_allclose(found[late], data[name].values[late], atol=1e-12)
+        assert np.isnan(found[~late]).all()
+
+
+def test_chi_squared_of_truncated_wigner_is_that_of_poisson_counts() -> None:
+    """ln of a ratio of two counts has the variance 1/K + 1/K'; the rates differ by 1.6 up to rounding."""
+    datasets, terms = made_all(), []
+    for way, name in enumerate(("gamma_ns", "gamma_sn")):
+        for n in N_ATOMS:
+            exact, wigner = datasets[f"n{n}"], datasets[f"n{n}-wigner"]
+            counts = np.array([float(one.passages[way]) for one in (exact, wigner)])
+            if counts.min() > 0:
+                terms.append(np.log(float(wigner[name] / exact[name])) ** 2 / (1 / counts).sum())
+    (numbers,) = [one.numbers for one in figure_s4.check(datasets) if one.text.startswith("truncated Wigner")]
+    assert numbers.startswith(f"chi^2 = {sum(terms):.1f} of {len(terms)} rates")
+    assert len(terms) >= 4
+
+
 def other_curve(datasets: Datasets) -> Datasets:
     """All that leave do so at the same time."""
     data = datasets["n100"]

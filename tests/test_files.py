@@ -1,5 +1,6 @@
 """Datasets survive a file, and files that are missing, damaged or half written are told apart."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +88,40 @@ def test_wrong_arguments_are_named(answer: xr.Dataset, tmp_path: Path) -> None:
         files.save(answer, tmp_path / "answer.txt")
     with pytest.raises(TypeError, match="path: expected the path of a file"):
         files.load(3)  # type: ignore[arg-type]
+
+
+def test_a_table_is_written(answer: xr.Dataset, tmp_path: Path) -> None:
+    lines = files.save_table(answer, tmp_path / "new folder" / "answer.csv").read_text().splitlines()
+    assert len(lines) == 1 + answer.time.size
+    assert lines[0].startswith("time,Sx,Sx_sem")
+    assert "trajectory" not in lines[0]
+    with pytest.raises(ValueError, match=r"path: expected a path ending in \.csv"):
+        files.save_table(answer, tmp_path / "answer.nc")
+
+
+def test_a_full_disk_leaves_no_half_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+
+    def break_off(problem: BaseException) -> None:
+        with files.replacing(path) as unfinished:
+            unfinished.write_text("half")
+            raise problem
+
+    for problem in (OSError(28, "No space left on device"), KeyboardInterrupt()):
+        with pytest.raises(type(problem)):
+            break_off(problem)
+        assert not list(tmp_path.iterdir())
+    with files.replacing(path) as unfinished:
+        unfinished.write_text("whole")
+    assert path.read_text() == "whole"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_every_final_file_is_written_by_way_of_another() -> None:
+    """Whatever in the package writes files does so in one of these functions, which move them into place."""
+    writes = re.compile(r"\.(write_text|write_bytes|to_csv|to_netcdf|savefig)\(|\bopen\([^)]*[\"'][wax]|json\.dump\(")
+    allowed = {"unfinished", "place", "opendicke.lock"}  # what `replacing` gives; a lock holds nothing
+    for source in Path(od.__file__).parent.rglob("*.py"):
+        for line in source.read_text(encoding="utf-8").splitlines():
+            if writes.search(line):
+                assert any(name in line for name in allowed), f"{source.name}: {line}"

@@ -185,3 +185,6 @@ def test_unstable_points_are_refused() -> None:
         fluctuations(fixed_point(UNIT.replace(g_minus=0.0, g_plus=0.0), "normal"))
     with pytest.raises(ValueError, match="omega: expected a one-dimensional sequence"):
         fluctuations(fixed_point(UNIT, "normal")).output_spectrum(0.0)
+    for wrong in (UNIT, "normal", None):
+        with pytest.raises(TypeError, match="point: expected a FixedPoint"):
+            fluctuations(wrong)

@@ -164,7 +164,7 @@ def test_sampled_states_agree_with_the_master_equation() -> None:
 
 def test_a_grid_too_large_is_refused_with_a_window() -> None:
     dataset = states_dataset(10**7, np.ones((1, 1)), od.SpinCoherent(1.0, 0.5).frame()[None])
-    with pytest.raises(ValueError, match=r"memory_limit.*Pass theta and phi.*57.3 to 57.3 degrees, phi = 28.6"):
+    with pytest.raises(ValueError, match=r"max_memory.*Pass theta and phi.*57.3 to 57.3 degrees, phi = 28.6"):
         husimi(dataset)
     with pytest.raises(ValueError, match="points_per_width"):
         husimi(states_dataset(100, np.ones((1, 1)), np.eye(3)[None]), points_per_width=0.2)
@@ -177,7 +177,7 @@ def test_a_grid_too_large_is_refused_with_a_window() -> None:
         ({"theta": [1.0, 0.5], "phi": [0.0]}, "theta"),
         ({"theta": [1.0, 3.5], "phi": [0.0]}, "theta"),
         ({"theta": [1.0], "phi": [0.0, 7.0]}, "phi"),
-        ({"times": [3.0]}, "time: expected one of the times"),
+        ({"times": [3.0]}, "times: expected times out of the times whose states were kept"),
     ],
 )
 def test_bad_arguments_are_refused(options: dict[str, list[float]], message: str) -> None:
@@ -185,6 +185,19 @@ def test_bad_arguments_are_refused(options: dict[str, list[float]], message: str
         husimi(states_dataset(4, np.ones((1, 1)), np.eye(3)[None]), **options)
     with pytest.raises(ValueError, match="keep_states"):
         husimi(xr.Dataset(attrs={"model": json.dumps({"n_atoms": 4})}))
+
+
+def test_a_limit_of_memory_is_in_gib() -> None:
+    """The default grid of 8000 atoms has 597 x 1194 points: 22 MB with its standard error and two working arrays."""
+    dataset = states_dataset(8000, np.ones((1, 1)), np.eye(3)[None])
+    needed = 8 * 4 * 597 * 1194 / 2**30
+    assert husimi(dataset, max_memory=1.01 * needed).sizes["phi"] == 1194
+    with pytest.raises(ValueError, match=r"max_memory = 0.021 GiB, got 597 x 1194 points at 1 times \(0.0212 GiB\)"):
+        husimi(dataset, max_memory=0.99 * needed)
+    with pytest.raises(ValueError, match="max_memory: expected a number > 0"):
+        husimi(dataset, max_memory=0)
+    with pytest.raises(TypeError, match="memory_limit"):
+        husimi(dataset, memory_limit=2**30)
 
 
 def test_pictures_show_the_state_where_it_is() -> None:

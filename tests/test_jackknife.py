@@ -9,8 +9,8 @@ import opendicke as od
 from moment_data import dataset_of, spin_channels
 from opendicke.analysis.correlations import covariances, photon_statistics
 from opendicke.analysis.jackknife import Batches, ChannelMeans, interval, jackknife
-from opendicke.analysis.squeezing import SPIN_CHANNELS, squeezing
-from opendicke.observables.catalogue import CHANNELS, from_channels
+from opendicke.analysis.squeezing import SPIN_CHANNELS, fisher_information_bound, squeezing
+from opendicke.observables.catalogue import CHANNELS, VARIABLES, from_channels
 
 MODEL = od.DickeModel(n_atoms=5, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=1.0, g_plus=0.6)
 STATE = od.SpinCoherent(1.0, 0.4, alpha=0.5)
@@ -136,18 +136,56 @@ def test_datasets_without_fluctuations_or_moments_are_refused() -> None:
     partial = od.solve(MODEL, STATE, [0.5], od.Lindblad(), ["Sx", "Sy", "Sz", "Sx2"], progress=False)
     with pytest.raises(ValueError, match=r"hold Syy, Szz, .*add Sy2, Sz2"):
         squeezing(partial)
-    with pytest.raises(TypeError, match=r"dataset: expected a Dataset that opendicke\.solve returned"):
-        squeezing(mean_field.assign_attrs(model=None).drop_attrs())
+    for wrong in (mean_field.drop_attrs(), mean_field.Sz, "Sz", None, MODEL, np.ones(3)):
+        for function in (squeezing, fisher_information_bound, covariances, photon_statistics):
+            with pytest.raises(TypeError, match=r"dataset: expected a Dataset that opendicke\.solve returned"):
+                function(wrong)
     with pytest.raises(ValueError, match="sizes"):
         jackknife(lambda x: x[..., 0], np.ones((8, 1)), np.ones(9))
 
 
 def test_intervals_are_refused_without_error_bars() -> None:
     exact = squeezing(dataset_of(spin_channels(np.array([[0, 0, 2.0]]), np.eye(3)[None]), 4))
-    with pytest.raises(ValueError, match="error bar"):
+    with pytest.raises(ValueError, match=r"name: expected a variable with an error bar.*has no error bars"):
         interval(exact, "xi2")
     sampled = squeezing(od.solve(MODEL, STATE, [0.5], od.NuHOPS(trajectories=16), progress=False))
     low, high = interval(sampled, "xi2", 0.5)
     assert low < sampled.xi2 < high
     with pytest.raises(ValueError, match="level"):
         interval(sampled, "xi2", 1.0)
+    for wrong in ("Sz", "defined", 3, None, ["xi2"]):
+        with pytest.raises(ValueError, match=r"name: expected.*error bars of xi2, "):
+            interval(sampled, wrong)
+    with pytest.raises(TypeError, match="dataset: expected an xarray Dataset"):
+        interval(sampled.xi2, "xi2")
+    # an error bar whose degrees of freedom were lost is refused, and no guess is made
+    kept = od.NuHOPS(trajectories=16, keep_states=(0.5,))
+    mixed = od.analysis.spin_states.mixedness(od.solve(MODEL, STATE, [0.5], kept, progress=False))
+    mixed["entropy_sem"] = mixed.entropy_sem.drop_attrs()
+    with pytest.raises(ValueError, match="name: expected a variable with an error bar"):
+        interval(mixed, "entropy")
+
+
+def test_intervals_of_everything_with_an_error_bar() -> None:
+    """Half widths in standard errors are Student's t with the degrees of freedom of each error: 31, 15, 7."""
+    from scipy import stats
+
+    method = od.NuHOPS(trajectories=32, keep_states=(0.5,))
+    answer = od.solve(MODEL, STATE, [0.5], method, progress=False)
+    analysis = od.analysis
+    made = [
+        (answer, 31, tuple(VARIABLES)),
+        (squeezing(answer), 31, ("xi2", "xi2_dB", "squeezing_direction")),
+        (covariances(answer), 31, ("C_af", "spin_covariance")),
+        (photon_statistics(answer), 31, ("g2", "fano")),
+        (analysis.spin_states.mixedness(answer), 31, ("purity",)),
+        (analysis.spin_states.mixedness(answer), 15, ("entropy",)),
+        (analysis.fisher.fisher_information(answer), 7, ("qfi", "qfi_max")),
+        (analysis.negativity.negativity(answer), 7, ("negativity", "log_negativity")),
+        (analysis.husimi.husimi(answer, theta=[1.0], phi=[0.0, 1.0]), 31, ("Q",)),
+    ]
+    for dataset, degrees, names in made:
+        for name in names:
+            low, high = interval(dataset, name, 0.9)
+            expected = 2 * stats.t.ppf(0.95, degrees) * dataset[f"{name}_sem"]
+            xr.testing.assert_allclose(high - low, expected.rename(None).drop_attrs())

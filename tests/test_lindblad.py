@@ -1,6 +1,7 @@
 """The master equation against stored exact numbers, QuTiP and closed-form limits."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -110,10 +111,65 @@ def test_density_matrices_are_states_and_give_the_variables() -> None:
 
 
 def test_a_small_cutoff_is_refused_with_one_that_works() -> None:
-    with pytest.raises(ValueError, match=r"photons: expected .* got 3 .*Try photons=7"):
+    with pytest.raises(ValueError, match=r"photons: expected .* got 3 "):
         od.solve(FIG1, od.SpinCoherent(np.pi / 4, np.pi), [5.0], od.Lindblad(photons=3))
     with pytest.raises(ValueError, match="at t = 0"):
         od.solve(FIG1, od.SpinCoherent(0.0, alpha=3.0), [0.0], od.Lindblad(photons=9))
+
+
+def suggested(model: od.DickeModel, state: od.SpinCoherent, photons: int) -> int:
+    """The cutoff that the refusal of ``photons`` names."""
+    with pytest.raises(ValueError, match=r"Try photons=(\d+)") as refusal:
+        od.solve(model, state, [5.0], od.Lindblad(photons=photons))
+    return int(re.search(r"Try photons=(\d+)", str(refusal.value)).group(1))  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("photons", [3, 9])
+def test_the_cutoff_that_a_refusal_names_is_accepted(photons: int) -> None:
+    for model, state in (
+        (FIG1, od.SpinCoherent(np.pi / 4, np.pi)),
+        (random_case(3)[0].replace(g_plus=3.0), od.Normal()),
+    ):
+        od.solve(model, state, [5.0], od.Lindblad(photons=suggested(model, state, photons)))
+
+
+def test_the_top_level_counts_at_the_start() -> None:
+    """P(5) = 3.1e-3 and P(> 5) = 5.9e-4 for <a> = 1: the top level itself decides, and loss empties it at once."""
+    model = FIG1.replace(n_atoms=1, kappa=100.0, g_minus=0.0, g_plus=0.0)
+    state, bound = od.SpinCoherent(0.0, alpha=1.0), 1e-3
+    for times in ([0.0], [0.0, 1.0], [1.0]):
+        with pytest.raises(ValueError, match=r"got 5 \(population 3.7e-03 at t = 0\)"):
+            od.solve(model, state, times, od.Lindblad(photons=5, max_top_population=bound))
+        found = od.solve(model, state, times, od.Lindblad(photons=6, max_top_population=bound))
+        assert found.attrs["top_population"] == pytest.approx(np.exp(-1) / 720, rel=1e-3)
+
+
+def test_the_timeout_holds() -> None:
+    """Mean field, cumulants and the master equation of what would take hours."""
+    model, times = FIG1.replace(n_atoms=10, omega_c=3e3), [1e4]
+    for method in (od.Lindblad(), od.MeanField(), od.Cumulants()):
+        with pytest.raises(TimeoutError, match=r"timeout: the 0.2 s allowed were over at t = "):
+            od.solve(model, od.SpinCoherent(np.pi / 4, np.pi), times, method, timeout=0.2)
+    with pytest.raises(TimeoutError, match="timeout"):
+        od.solve(model, od.SpinCoherent(np.pi / 4, np.pi), [1.0], od.Lindblad(photons=40), timeout=0.2)
+
+
+def test_what_would_never_end_is_refused() -> None:
+    for method in (od.Lindblad(), od.MeanField(), od.Cumulants()):
+        with pytest.raises(ValueError, match="times: expected a last time of at most 1e"):
+            od.solve(FIG1.replace(omega_c=-(2**31)), od.SpinCoherent(np.pi / 4, np.pi), [1.0], method)
+    with pytest.raises(ValueError, match="GiB of memory"):
+        od.solve(FIG1, od.SpinCoherent(0.0, alpha=1e6), [1.0], od.Lindblad())
+
+
+@pytest.mark.parametrize("method", [od.Lindblad, od.MeanField, od.Cumulants])
+@pytest.mark.parametrize("name", ["rtol", "atol"])
+def test_tolerances_that_mean_nothing_are_refused(method: Any, name: str) -> None:
+    for value, expected in ((1e300, "<= 1e"), (1e29, "from .* to 0.1, got"), (1e-300, "from"), (0.2, "from")):
+        with pytest.raises(ValueError, match=rf"{name}: expected a number {expected}"):
+            method(**{name: value})
+    least = method(**{name: {"rtol": 2.3e-14, "atol": 1e-20}[name]})  # SciPy takes it, without a warning
+    od.solve(FIG1, od.Normal(), [0.1], least)
 
 
 def test_the_top_level_is_watched_between_output_times() -> None:
@@ -136,7 +192,7 @@ def test_the_cutoff_found_is_enough_and_is_reported() -> None:
 
 
 def test_an_automatic_cutoff_grows_when_the_guess_was_too_low(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lindblad, "_guess", lambda problem: 2)
+    monkeypatch.setattr(lindblad, "_guess", lambda problem, clock: 2)
     result = od.solve(FIG1, od.SpinCoherent(np.pi / 4, np.pi), [4.0], od.Lindblad())
     assert result.attrs["photons"] > 10
 

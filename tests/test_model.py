@@ -1,5 +1,7 @@
 """The model: what it accepts, what it refuses and how, and what it says about itself."""
 
+import inspect
+import pickle
 from typing import Any
 
 import numpy as np
@@ -65,6 +67,65 @@ def test_misspelt_missing_and_positional_arguments_are_refused() -> None:
         od.DickeModel(*GOOD.values())  # type: ignore[misc]
     with pytest.raises(TypeError, match="n_atom"):
         od.DickeModel(**GOOD).replace(n_atom=4)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("N", "The number of atoms is n_atoms"),
+        ("coupling", "DickeModel.balanced"),
+        ("eta", "A drive .* is not available"),
+        ("n_th", "Thermal photons are not available"),
+        ("gamma", "Decay, dephasing and pumping of the atoms are not available"),
+        ("colour", "g_plus, got 1"),
+    ],
+)
+def test_what_newcomers_try_first(name: str, said: str) -> None:
+    rates = {key: GOOD[key] for key in ("n_atoms", "omega_a", "omega_c", "kappa")}
+    for call in (lambda: od.DickeModel(**GOOD | {name: 1.0}), lambda: od.DickeModel(**{name: 1.0})):
+        with pytest.raises(TypeError, match=rf"^{name}: expected parameters out of .*{said}"):
+            call()
+    if name != "coupling":
+        with pytest.raises(TypeError, match=rf"^{name}: expected parameters out of .*coupling"):
+            od.DickeModel.balanced(**rates, coupling=1.0, **{name: 1.0})
+        with pytest.raises(TypeError, match=rf"^{name}: expected parameters out of"):
+            od.DickeModel(**GOOD).replace(**{name: 1.0})
+
+
+def test_positional_arguments_are_shown_how() -> None:
+    with pytest.raises(
+        TypeError, match=r"^arguments: expected parameters by name, got \(10, 1\.0\)\. Write DickeModel\(n_a"
+    ):
+        od.DickeModel(10, 1.0)  # type: ignore[misc]
+    with pytest.raises(
+        TypeError, match=r"^arguments: expected parameters by name, got \(10,\)\. Write DickeModel\.balanced\("
+    ):
+        od.DickeModel.balanced(10)  # type: ignore[misc]
+
+
+def test_rates_are_constants() -> None:
+    with pytest.raises(TypeError, match=r"^kappa: expected a real number, got <function .* Rates are constants"):
+        od.DickeModel(**GOOD | {"kappa": lambda time: time})
+
+
+def test_a_coupling_keeps_the_ratio() -> None:
+    rates = {name: GOOD[name] for name in ("n_atoms", "omega_a", "omega_c", "kappa")}
+    for kind in (od.DickeModel.balanced, od.DickeModel.tavis_cummings):
+        assert kind(**rates, coupling=0.7).replace(coupling=2.3) == kind(**rates, coupling=2.3)
+    model = od.DickeModel(**rates, g_minus=3.0, g_plus=-1.0)
+    assert model.replace(coupling=1.0) == od.DickeModel(**rates, g_minus=1.5, g_plus=-0.5)
+    assert model.replace(coupling=0.0, kappa=2.0).kappa == 2.0
+    for bad in ({"g_minus": 1.0}, {"g_plus": 1.0}):
+        with pytest.raises(ValueError, match=r"^coupling: expected either coupling, or g_minus and g_plus"):
+            model.replace(coupling=1.0, **bad)
+    for ratio in (0.0, 1.0):
+        with pytest.raises(ValueError, match=r"^coupling: expected a model with g_minus \+ g_plus != 0"):
+            model.replace(g_minus=ratio, g_plus=-ratio).replace(coupling=1.0)
+
+
+def test_the_constructor_is_documented_as_it_was() -> None:
+    assert list(inspect.signature(od.DickeModel).parameters) == list(GOOD)
+    assert pickle.loads(pickle.dumps(od.DickeModel(**GOOD))) == od.DickeModel(**GOOD)
 
 
 @pytest.mark.parametrize("change", [{"kappa": -1.0}, {"n_atoms": 0}, {"omega_c": np.nan}])

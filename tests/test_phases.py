@@ -211,7 +211,7 @@ def test_refusals() -> None:
     for call in (lambda: phase(lossless), lambda: boundaries(lossless, 3.0), lambda: tricritical_point(lossless)):
         with pytest.raises(ValueError, match=r"kappa: expected a number > 0, got 0\.0\. Without loss"):
             call()
-    with pytest.raises(ValueError, match="g_plus: expected a one-dimensional sequence"):
+    with pytest.raises(ValueError, match="g_plus: expected a non-empty one-dimensional sequence"):
         phase_diagram(UNIT, [1.0], [[1.0]])
     with pytest.raises(ValueError, match=r"omega_a, omega_c: expected omega_a \* omega_c > 0"):
         tricritical_point(UNIT.replace(omega_c=-1.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ import pytest
 import xarray as xr
 
 import opendicke as od
+from opendicke.ensemble.moments import Moments
+from opendicke.methods.precision import stop_rule
+from opendicke.observables.catalogue import CHANNELS
 
 MODEL = od.DickeModel.balanced(n_atoms=8, omega_a=1.0, omega_c=2.5, kappa=0.5, coupling=2.2)
 STATE = od.SpinCoherent(np.pi / 4, np.pi)
@@ -56,6 +60,70 @@ def test_target_out_of_reach_is_reported() -> None:
     result = run(od.Precision("Sz", absolute=1e-6), most=100)
     assert result.attrs["trajectories"] == 100
     assert result.attrs["precision_reached"] == 0
+
+
+@dataclass(frozen=True)
+class Made:
+    """An ensemble of which only the means and standard errors of the channels are known, at TIMES."""
+
+    mean: dict[str, list[float]]
+    sem: dict[str, list[float]]
+    count: int = 64
+
+    @property
+    def indices(self) -> range:
+        return range(self.count)
+
+    def moments(self, name: str) -> Moments:
+        assert name == "channels"
+        rows = np.full((2, TIMES.size, len(CHANNELS)), 1e3)  # what the target does not name counts for nothing
+        for values, part in zip(rows, (self.mean, self.sem), strict=True):
+            for channel, over_time in part.items():
+                values[:, CHANNELS.index(channel)] = over_time
+        return Moments(self.count, rows[0], rows[1] ** 2 * self.count * (self.count - 1))
+
+
+#: S_z is negative and grows, so its relative error is largest first and its absolute error last.
+FALLING = Made({"Sz": [-1.0, -2.0, -4.0, -8.0, -16.0]}, {"Sz": [0.04, 0.06, 0.08, 0.12, 0.2]})
+#: Moduli of a are 5, 10 …, those of its errors (3-4-5) 0.5, 0.5 …
+TURNING = Made(
+    {"re_a": [3.0, -6.0, 9.0, 0.0, 15.0], "im_a": [4.0, -8.0, -12.0, 20.0, 20.0]},
+    {"re_a": [0.3] * 5, "im_a": [0.4] * 5},
+)
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "target", "met"),
+    [
+        (FALLING, {"variable": "Sz", "relative": 0.04}, 0.04),
+        (FALLING, {"variable": "Sz", "relative": 0.03, "times": (1.0,)}, 0.02),
+        (FALLING, {"variable": "Sz", "relative": 0.03, "times": (2.0, 0.5)}, 0.03),
+        (FALLING, {"variable": "Sz", "absolute": 0.1}, 0.2),
+        (FALLING, {"variable": "Sz", "absolute": 0.1, "times": (0.0, 1.0)}, 0.08),
+        (TURNING, {"variable": "a", "relative": 0.05}, 0.1),
+        (TURNING, {"variable": "a", "relative": 0.05, "times": (0.5, 1.5)}, 0.05),
+        (TURNING, {"variable": "a", "absolute": 0.4}, 0.5),
+    ],
+)
+def test_a_target_is_met_from_the_error_on_that_was_worked_out_by_hand(
+    ensemble: Made, target: dict[str, Any], met: float
+) -> None:
+    """``met`` is the largest error, over the modulus where the target is relative, at the target's times."""
+    kind = "relative" if "relative" in target else "absolute"
+    for factor, reached in ((1.001, True), (0.999, False)):
+        rule = stop_rule(od.Precision(**{**target, kind: factor * met}), TIMES)
+        assert rule is not None
+        assert rule(ensemble) is reached  # type: ignore[arg-type]
+        assert rule.note(ensemble) == f"{1 / factor:.2f} of target"  # type: ignore[arg-type]
+    wanted = od.Precision(**target)
+    assert wanted.worst(ensemble, wanted.rows(TIMES)) == pytest.approx(met / target[kind])  # type: ignore[arg-type]
+
+
+def test_nothing_is_decided_before_the_minimum() -> None:
+    for count, reached in ((99, False), (100, True)):
+        rule = stop_rule(od.Precision("Sz", relative=0.05, minimum=100), TIMES)
+        assert rule is not None
+        assert rule(dataclasses.replace(FALLING, count=count)) is reached  # type: ignore[arg-type]
 
 
 def test_bad_targets() -> None:

@@ -1,6 +1,7 @@
 """The front door: what it accepts, what it refuses and how, and what it hands back."""
 
 import json
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,19 @@ METHOD = od.NuHOPS(4, seed=1)
         ([0.0, 1.0, 1.0], ValueError, "strictly increasing"),
         ("soon", TypeError, "a sequence of real numbers"),
         ([1j], TypeError, "a sequence of real numbers"),
-        (None, ValueError, "finite"),
+        (None, TypeError, "a sequence of real numbers"),
+        (10, ValueError, r"got 10\. Pass a sequence, e\.g\. \[10\.0\] or np\.linspace"),
+        (np.float32(0.5), ValueError, "Pass a sequence"),
+        (["1"], TypeError, "a sequence of real numbers"),
+        ([True, 2.0], TypeError, "a sequence of real numbers"),
+        (np.array([1j]), TypeError, "a sequence of real numbers"),
+        (np.array(["2020-01-01"], "datetime64[D]"), TypeError, "a sequence of real numbers"),
+        (np.array([1, 2], "timedelta64[s]"), TypeError, "a sequence of real numbers"),
+        (np.ma.array([1.0, 2.0], mask=[0, 1]), ValueError, "numbers without a mask"),
+        ([0.0, 1e-320], ValueError, "intervals of 0 or at least 1e-150"),
+        ([1e-320, 1.0], ValueError, "intervals of 0 or at least 1e-150"),
+        ([10**400], ValueError, r"times\[0\] = inf"),
+        ([1e31], ValueError, r"values up to 1e\+30"),
     ],
 )
 def test_bad_times_are_refused(times: Any, error: type[Exception], text: str) -> None:
@@ -38,7 +51,9 @@ def test_bad_times_are_refused(times: Any, error: type[Exception], text: str) ->
         od.solve(MODEL, STATE, times, METHOD)
 
 
-@pytest.mark.parametrize("times", [0.5, [0.5], (0.5,), np.array([0.5]), np.float32(0.5), range(1, 2)])
+@pytest.mark.parametrize(
+    "times", [[0.5], (0.5,), np.array([0.5]), np.float32([0.5]), range(1, 2), [Fraction(1, 2)], np.ma.array([0.5])]
+)
 def test_times_may_come_in_any_container(times: Any) -> None:
     assert od.solve(MODEL, STATE, times, METHOD).sizes["time"] == 1
 
@@ -61,6 +76,9 @@ def test_the_callers_times_are_not_touched() -> None:
         ((MODEL, STATE, [1.0], od.NuHOPS), "method"),
         ((MODEL, STATE, [1.0], MODEL), "method"),
         ((MODEL, STATE, [1.0], None), "method"),
+        ((MODEL, STATE, [1.0], METHOD, 1), "observables"),
+        ((MODEL, STATE, [1.0], METHOD, [MODEL]), "observables"),
+        ((MODEL, STATE, [1.0], METHOD, [MODEL.to_qutip(2)[0]]), "observables"),
     ],
 )
 def test_arguments_of_the_wrong_kind_are_refused_by_name(arguments: Any, name: str) -> None:
@@ -71,6 +89,14 @@ def test_arguments_of_the_wrong_kind_are_refused_by_name(arguments: Any, name: s
 def test_a_method_class_is_refused_with_what_to_do() -> None:
     with pytest.raises(TypeError, match="Pass an instance, with its options in the parentheses"):
         od.solve(MODEL, STATE, [1.0], od.MeanField)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("store", "error"), [("", ValueError), (5, TypeError), (b"here", TypeError), ([], TypeError)])
+def test_a_store_is_a_folder(store: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"^store: expected a folder, got"):
+        od.solve(MODEL, STATE, [1.0], METHOD, store=store)
+    with pytest.raises(error, match=r"^root: expected a folder, got"):
+        od.Store(store)
 
 
 def test_a_misspelt_argument_is_refused() -> None:

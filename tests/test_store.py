@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,7 +18,8 @@ import xarray as xr
 
 import opendicke as od
 from opendicke.ensemble import store as store_module
-from opendicke.ensemble.store import Store, StoreError, key_of
+from opendicke.ensemble.store import Store, StoreError, Study, key_of
+from opendicke.stored import open_study
 
 MODEL = od.DickeModel(n_atoms=6, omega_a=1.0, omega_c=2.5, kappa=0.5, g_minus=1.1, g_plus=0.6)
 STATE = od.SpinCoherent(0.8, 3.0, alpha=0.2)
@@ -43,7 +45,7 @@ def assert_identical(result: xr.Dataset, expected: xr.Dataset) -> None:
     assert ours == theirs
 
 
-def only_study(root: Path) -> store_module.Study:
+def only_study(root: Path) -> Study:
     (study,) = Store(root).studies()
     return study
 
@@ -104,13 +106,35 @@ def test_damaged_chunk_is_named_and_run_again(
 def test_failed_trajectories_are_stored(tmp_path: Path) -> None:
     # a few trajectories pass so close to the unstable point that they outgrow the memory limit
     model = od.DickeModel.balanced(n_atoms=1000, omega_a=1.0, omega_c=2.5, kappa=0.5, coupling=2.2574)
-    method = od.NuHOPS(trajectories=24, seed=1, memory_limit=2**20)
+    method = od.NuHOPS(trajectories=24, seed=1, max_memory=2.0**-10)
     results = []
     for _ in range(2):
         with pytest.warns(od.FailedTrajectoryWarning):
             results.append(od.solve(model, od.SpinCoherent(np.pi / 4, np.pi), [0.0, 8.0], method, store=tmp_path))
     assert_identical(results[1], results[0])
     assert json.loads(results[0].attrs["failed_trajectories"])
+
+
+def test_a_larger_limit_goes_on_with_the_same_study(tmp_path: Path) -> None:
+    """What failed under the smaller one is run again, and nothing else; under a smaller one nothing is."""
+    model = od.DickeModel.balanced(n_atoms=1000, omega_a=1.0, omega_c=2.5, kappa=0.5, coupling=2.2574)
+
+    def solve(limit: float, store: Path | None = tmp_path) -> xr.Dataset:
+        method = od.NuHOPS(trajectories=24, seed=1, max_memory=limit)
+        return od.solve(model, od.SpinCoherent(np.pi / 4, np.pi), [0.0, 8.0], method, store=store)
+
+    with pytest.warns(od.FailedTrajectoryWarning):
+        failed = len(json.loads(solve(2.0**-10).attrs["failed_trajectories"]))
+    plain = solve(2.0, None)
+    assert count_runs(lambda: assert_same(solve(2.0), plain)) == failed > 0
+    for limit in (2.0, 2.0**-10, 4.0):
+        assert count_runs(lambda limit=limit: assert_same(solve(limit), plain)) == 0  # type: ignore[misc]
+    assert only_study(tmp_path).trajectories == 24
+
+
+def assert_same(result: xr.Dataset, expected: xr.Dataset) -> None:
+    """All numbers, bit for bit."""
+    xr.testing.assert_identical(result.drop_attrs(), expected.drop_attrs())
 
 
 def test_each_study_has_its_own_key() -> None:
@@ -136,7 +160,7 @@ def test_changed_description_is_refused(tmp_path: Path) -> None:
     run(20, store=tmp_path)
     file = only_study(tmp_path).path / "study.json"
     file.write_text(file.read_text().replace('"seed": 4', '"seed": 5'))
-    with pytest.raises(StoreError, match="hashes to"):
+    with pytest.raises(StoreError, match=r"hashes to .*Restore it"):
         run(20, store=tmp_path)
 
 
@@ -150,14 +174,14 @@ def test_full_disk_leaves_what_is_done(tmp_path: Path, reference: xr.Dataset, mo
     written = []
 
     def full(source: Path, target: Path) -> None:
-        if str(target).endswith(".zip") and len(written) == 1:
+        if str(target).endswith(".npz") and len(written) == 1:
             raise OSError(28, "No space left on device")
         written.append(target)
         os.rename(source, target)
 
     run(1, store=tmp_path)  # the study exists
     with monkeypatch.context() as patch:
-        patch.setattr(store_module.os, "replace", full)
+        patch.setattr("os.replace", full)
         with pytest.raises(StoreError, match=r"No space left.*intact"):
             run(store=tmp_path, executor=od.Serial())
     assert only_study(tmp_path).trajectories == 64
@@ -193,7 +217,7 @@ def test_read_only_folder(tmp_path: Path, reference: xr.Dataset, monkeypatch: py
         raise OSError(30, "Read-only file system")
 
     run(store=tmp_path)
-    monkeypatch.setattr(store_module.os, "replace", refuse)
+    monkeypatch.setattr("os.replace", refuse)
     assert_identical(run(store=tmp_path), reference)  # what is complete can be read
     with pytest.raises(StoreError, match=r"cannot be written \(.*Read-only file system\).*intact"):
         run(160, store=tmp_path)
@@ -271,10 +295,10 @@ def test_slow_trajectories_are_written_before_their_chunk_is_full(
     tmp_path: Path, reference: xr.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = []
-    original = store_module.Study.write
+    original = Study.write
     monkeypatch.setattr(store_module, "CHECKPOINT", 0.0)
     monkeypatch.setattr(
-        store_module.Study, "write", lambda self, outcomes: (written.append(len(outcomes)), original(self, outcomes))
+        Study, "write", lambda self, chunk: (written.append(len(chunk.outcomes)), original(self, chunk))
     )
     assert_identical(run(store=tmp_path, executor=od.Serial()), reference)
     assert len(written) > 10
@@ -308,17 +332,128 @@ def test_what_a_killed_writer_left_is_removed_after_a_day(tmp_path: Path, refere
     run(store=tmp_path)
     study, now = only_study(tmp_path), time.time()
     for name, age in (("old", 2e5), ("young", 60.0), ("from the future", -1e6)):
-        left = study.path / f".00000000-00000063.zarr.zip.1.{name}"
+        left = study.path / f".00000000-00000063.{name}.part"
         left.write_bytes(b"half")
         os.utime(left, (now - age, now - age))
     assert_identical(run(store=tmp_path), reference)
-    assert sorted(file.suffix for file in study.path.glob(".*")) == [".from the future", ".young"]
+    assert sorted(file.suffixes[0] for file in study.path.glob(".*")) == [".from the future", ".young"]
 
 
 @pytest.mark.parametrize("size", [7, 200])
 def test_the_size_of_a_chunk_changes_nothing(
     tmp_path: Path, reference: xr.Dataset, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(store_module, "CHUNK", size)
+    monkeypatch.setattr(Study, "CHUNK", size)
     for executor in (od.Threads(3), od.Serial()):
         assert_identical(run(store=tmp_path, executor=executor), reference)
+
+
+STRANGE = [
+    "00000000-00000063 (copy).npz", "a-b.zarr.zip", "1-2-3.zarr.zip", "-.npz", ".npz", "00000064-00000063.npz",
+    "00000192-00099999999.zarr.zip", "00000192-99999999999999.npz", "00000000-99999999999999.zarr.zip",
+    "00000193-00000200.npz", "00000192-00000256.npz", "000000192-000000193.npz", "٠٠٠٠٠١٩٢-٠٠٠٠٠١٩٣.npz",
+    f"00000192-{10**30}.npz",
+]  # fmt: skip
+
+
+def test_files_with_names_that_no_chunk_has(
+    tmp_path: Path, reference: xr.Dataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(192, store=tmp_path)
+    study = only_study(tmp_path)
+    for name in STRANGE:
+        (study.path / name).write_bytes(study.file(range(64)).read_bytes())
+    (study.path / "notes.txt").write_text("mine")
+    assert study.trajectories == 192
+    assert Store(tmp_path / "other").merge(Store(tmp_path)) == 3
+    assert_identical(run(store=tmp_path), reference)
+    expected = [f"{study.path / name}: no chunk has such a name; it is ignored" for name in STRANGE if name != ".npz"]
+    assert sorted(record.getMessage() for record in caplog.records) == sorted(expected)
+
+
+def foreign(description: object) -> dict[str, object]:
+    return {"format": 1, "description": description}
+
+
+FOREIGN = [
+    "[]", "1", "null", '"text"', '{"format": 1}', "[" * 100_000, "{", "", "\ud800",
+    *(json.dumps(foreign(content)) for content in ([], 1, None, {}, {"model": {}}, {"options": 3, "method": "NuHOPS"})),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", FOREIGN, ids=lambda content: content[:20])
+def test_a_damaged_study_is_named_and_hides_no_other(
+    tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(2, store=tmp_path)
+    healthy = only_study(tmp_path).key
+    try:
+        key = key_of(json.loads(content)["description"])  # the right name
+    except (ValueError, LookupError, TypeError, RecursionError):
+        key = "0123456789abcdef"
+    (tmp_path / key).mkdir()
+    (tmp_path / key / "study.json").write_bytes(content.encode("utf-8", "surrogatepass"))
+    (damaged,) = [study for study in Store(tmp_path).studies() if study.key != healthy]
+    with pytest.raises(StoreError, match=r"study\.json: cannot be used .* Restore it, or move its folder away"):
+        damaged.check()
+    assert [study.key for study, _ in Store(tmp_path).readable()] == [healthy]
+    assert Store(tmp_path / "other").merge(Store(tmp_path)) == 1
+    assert caplog.text.count(f"{damaged.path / 'study.json'}: cannot be used") == 2
+    assert run(4, store=tmp_path).attrs["trajectories"] == 4
+
+
+def test_merge_goes_on_beside_a_damaged_study_of_its_own(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run(2, store=tmp_path / "from")
+    shutil.copytree(tmp_path / "from", tmp_path / "to")
+    od.solve(MODEL, STATE, TIMES, od.TruncatedWigner(2), store=tmp_path / "from")
+    (only_study(tmp_path / "to").path / "study.json").write_text("[]")
+    assert Store(tmp_path / "to").merge(Store(tmp_path / "from")) == 1
+    assert "It is left out" in caplog.text
+
+
+def stored_as(tmp_path: Path, change: dict[str, object]) -> str:
+    """A study whose description was changed, under the name that this gives it."""
+    run(2, store=tmp_path / "first")
+    study = only_study(tmp_path / "first")
+    description = study.check() | change
+    path = tmp_path / key_of(description)
+    shutil.copytree(study.path, path)
+    (path / "study.json").write_text(json.dumps(foreign(description)))
+    return path.name
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"method": "Oracle"}, "its method is 'Oracle', and none of"),
+        ({"model": {"n_atoms": 4}}, "omega_a of DickeModel is missing"),
+        (
+            {"model": {"n_atoms": "x", "omega_a": 1, "omega_c": 1, "kappa": 1, "g_minus": 1, "g_plus": 1}},
+            "n_atoms: exp",
+        ),
+        ({"state": {"theta": 1.0, "phi": 0.0, "alpha": [1, 2, 3]}}, "cannot tell what it is"),
+        ({"state": {"theta": 1.0, "phi": 0.0, "alpha": [0, 0], "squeezing": 1}}, "has no squeezing in this version"),
+        ({"times": ["a"]}, "times: expected"),
+        ({"options": {"seed": 1}}, "point of NuHOPS is missing"),
+    ],
+    ids=str,
+)
+def test_a_study_of_something_else_is_refused(tmp_path: Path, change: dict[str, object], told: str) -> None:
+    with pytest.raises(StoreError, match=told):
+        open_study(tmp_path, stored_as(tmp_path, change))
+
+
+def test_a_missing_chunk_is_told(tmp_path: Path, reference: xr.Dataset, caplog: pytest.LogCaptureFixture) -> None:
+    run(store=tmp_path)
+    study = only_study(tmp_path)
+    assert (study.left_out(), study.note()) == (None, "")
+    study.file(range(64, 128)).unlink()
+    assert study.left_out() == (range(64, 128), 22)
+    assert study.note().startswith("trajectories 64-127 are missing: 22 later ones are left out")
+    assert open_study(tmp_path, study.key).attrs["trajectories"] == 64
+    assert study.note() in caplog.text
+    study.file(range(64)).unlink()
+    with pytest.raises(StoreError, match="trajectories 0-127 are missing: 22 later ones are left out"):
+        open_study(tmp_path, study.key)
+    assert_identical(run(store=tmp_path), reference)
+    assert study.note() == ""

@@ -71,7 +71,7 @@ def test_bad_grids() -> None:
         od.sweep(MODEL, {"g_zero": [1.0]}, od.Normal(), TIMES, METHOD)
     with pytest.raises(ValueError, match=r"grid\['g_plus'\]: expected a one-dimensional sequence of different values"):
         od.sweep(MODEL, {"g_plus": [1.0, 1.0]}, od.Normal(), TIMES, METHOD)
-    with pytest.raises(ValueError, match="grid: expected at least one parameter"):
+    with pytest.raises(ValueError, match="grid: expected a mapping from at least one parameter"):
         od.sweep(MODEL, {}, od.Normal(), TIMES, METHOD)
     with pytest.raises(ValueError, match="kappa: expected a number >= 0"):
         od.sweep(MODEL, {"kappa": [-1.0]}, od.Normal(), TIMES, METHOD)
@@ -170,3 +170,34 @@ def test_interrupted_sweep_goes_on(tmp_path: Path) -> None:
 def test_a_failing_point_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="n_atoms: "):
         od.sweep(MODEL, {"n_atoms": [4, 10**6]}, od.Normal(), TIMES, od.HOPS(2), executor=od.Threads(2))
+
+
+def test_a_sweep_over_the_coupling() -> None:
+    """The picture everybody draws: at a fixed ratio of the couplings, with the streams of the models themselves."""
+    rates = {"n_atoms": 4, "omega_a": 1.0, "omega_c": 1.0, "kappa": 1.0}
+    model, method = od.DickeModel.balanced(**rates, coupling=1.0), od.NuHOPS(3, seed=1)
+    result = od.sweep(model, {"coupling": [0.5, 2.0]}, od.Normal(), TIMES, method, ["Sz"], executor=od.Serial())
+    same = od.sweep(
+        lambda coupling: od.DickeModel.balanced(**rates, coupling=coupling),
+        {"coupling": [0.5, 2.0]}, od.Normal(), TIMES, method, ["Sz"], executor=od.Serial(),
+    )  # fmt: skip
+    np.testing.assert_array_equal(result.Sz, same.Sz)
+    with pytest.raises(ValueError, match=r"^coupling: expected either coupling, or g_minus and g_plus"):
+        od.sweep(model, {"coupling": [0.5], "g_plus": [1.0]}, od.Normal(), TIMES, method)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"grid": [1]}, "grid: expected a mapping"),
+        ({"grid": {"kappa": ["a"]}}, r"grid\['kappa'\]: expected a sequence of real numbers"),
+        ({"method": None}, "method: expected a method such as"),
+        ({"model": 5}, "model: expected an opendicke.DickeModel"),
+        ({"common_random_numbers": "no"}, "common_random_numbers: expected True or False, got 'no'"),
+        ({"run_missing": "false"}, "run_missing: expected True or False, got 'false'"),
+    ],
+)
+def test_bad_arguments_are_named(change: dict[str, Any], said: str) -> None:
+    good: dict[str, Any] = {"model": MODEL, "grid": {"kappa": [1.0]}, "state": od.Normal(), "times": TIMES}
+    with pytest.raises((TypeError, ValueError), match=f"^{said}"):
+        od.sweep(**good | {"method": METHOD} | change)

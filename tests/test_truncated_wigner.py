@@ -4,6 +4,8 @@ Statistical tests compare numbers in standard errors (z) and fail a correct meth
 their bound; each bound is also shown to be exceeded by a method with a factor or a sign wrong.
 """
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,8 @@ from opendicke.analysis.gaussian import fluctuations
 from opendicke.engine.wigner import VacuumNoise, VacuumPath, WignerFlow
 from opendicke.ensemble.streams import stream
 from opendicke.methods import truncated_wigner
-from opendicke.methods.truncated_wigner import TruncatedWigner, draw_spin
+from opendicke.methods.truncated_wigner import TruncatedWigner, WignerSimulator, draw_spin
+from opendicke.problem import Problem
 
 #: Largest |z| allowed among at most 80 real numbers: a correct method fails with probability 80 × 7e-6 = 5e-4.
 LARGEST_Z = 4.5
@@ -258,6 +261,76 @@ def test_the_mean_of_the_noise_alone_is_of_order_two() -> None:
     errors = strong_errors(flat=True)
     assert errors[1] > 1e-5
     assert strong_order(errors) < 2.3
+
+
+# The default step
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Twenty paths on a grid 16 times finer than the default step of a problem until t = 10."""
+
+    model: od.DickeModel
+
+    def errors(self, *factors: int) -> list[float]:
+        """Root mean square error of S/j at the end, for steps so many times the default."""
+        stop = 10.0
+        step = WignerSimulator(Problem(self.model, ACROSS, np.array([stop])), TruncatedWigner(1)).step
+        coarsest = 8 * step
+        steps = 8 * 16 * math.ceil(stop / coarsest)
+        noise = VacuumNoise(np.full(steps, stop / steps), self.model.omega_c, self.model.kappa)
+        squares = np.zeros(len(factors))
+        for index in range(20):
+            rng = stream(3, index)
+            spin, path = draw_spin(ACROSS, self.model.n_atoms, "gaussian", rng), noise.sample(rng)
+            best = end_point(self.model, spin, 0j, path)
+            for k, factor in enumerate(factors):
+                squares[k] += ((end_point(self.model, spin, 0j, path.coarsen(16 * factor)) - best) ** 2).sum()
+        return np.sqrt(squares / 20).tolist()
+
+
+#: What the comment on STEP_TIMES_RATE promises for the strong error of S/j after 10 time units.
+PROMISED = 2e-4
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        *(model.replace(n_atoms=n) for model in (FIG1, UNBALANCED) for n in (4, 100)),
+        *(UNBALANCED.replace(**fast) for fast in ({"omega_a": 30.0}, {"omega_c": 20.0}, {"kappa": 20.0})),
+    ],
+)
+def test_the_default_step_is_as_accurate_as_it_says_and_no_shorter_than_that_needs(model: od.DickeModel) -> None:
+    """Whichever rate is the fastest. With eight times the step the error is more than promised, in every model."""
+    default, longer = Paths(model).errors(1, 8)
+    assert default < PROMISED < longer
+
+
+def test_four_times_the_default_step_is_too_long_for_the_parameters_of_figure_1() -> None:
+    assert min(Paths(FIG1).errors(4) + Paths(FIG1.replace(n_atoms=4)).errors(4)) > PROMISED
+
+
+@pytest.mark.parametrize(
+    ("model", "state", "stop"),
+    [
+        (UNBALANCED, od.SpinCoherent(1.0, 0.3, alpha=100.0), 10.0),  # an initial field, real and imaginary
+        (UNBALANCED, od.SpinCoherent(1.0, 0.3, alpha=60.0j), 10.0),
+        (UNBALANCED.replace(g_minus=0.8, g_plus=-3.0), od.SpinCoherent(1.0, 0.3, alpha=-60.0j), 1.0),
+        (FIG1.replace(g_minus=6.0, g_plus=6.0), ACROSS, 10.0),  # a field that the spin makes
+        (FIG1.replace(g_minus=6.0, g_plus=-6.0), od.SpinCoherent(1.0, 0.5), 10.0),
+    ],
+)
+def test_the_spin_precesses_no_faster_than_the_step_is_made_for(
+    model: od.DickeModel, state: od.SpinCoherent, stop: float
+) -> None:
+    """|B| of the mean field, from its definition: not above the rate, and at its highest not below a fifth of it."""
+    run = od.solve(model, state, np.linspace(0.0, stop, 201), od.MeanField(), ["a"], progress=False)
+    field = run.a.values / np.sqrt(model.n_atoms)
+    pulls = model.g_minus + model.g_plus, model.g_minus - model.g_plus
+    fastest = np.sqrt(model.omega_a**2 + (2 * pulls[0] * field.real) ** 2 + (2 * pulls[1] * field.imag) ** 2).max()
+    step = WignerSimulator(Problem(model, state, np.array([stop])), TruncatedWigner(1)).step
+    assert fastest > 2 * max(model.omega_a, abs(complex(model.kappa, model.omega_c)))  # it is the field that counts
+    assert 0.2 * 0.16 < step * fastest <= 0.16
 
 
 def test_the_length_of_the_spin_is_kept() -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import opendicke as od
 from opendicke.analysis.fixed_points import FixedPoint
 from opendicke.analysis.tunnelling import (
     BISTABLE_CUT,
@@ -10,9 +11,11 @@ from opendicke.analysis.tunnelling import (
     Cut,
     Landscape,
     LookAhead,
+    PassageCounter,
     Regions,
     classify,
     occupied,
+    watch,
 )
 
 LANDSCAPE = Landscape.of(BISTABLE_CUT.model(0.688, n_atoms=100))
@@ -98,6 +101,64 @@ def test_an_excursion_is_transit_and_no_passage() -> None:
     assert passages.counts.sum() == 0
     assert passages.residence.tolist() == [160 * SPACING, 0, 0]
     assert (occupied(labels)[:, 0] == 1).all()
+
+
+@pytest.mark.parametrize("s", [0.3, 0.688])
+def test_the_default_window_is_one_period_of_mean_field_about_the_superradiant_state(s: float) -> None:
+    """The period by a count of zeros, to 1 %: what else moves has died out, and the amplitude is 1e-3."""
+    landscape = Landscape.of(BISTABLE_CUT.model(s, n_atoms=100))
+    state, times = landscape.state("s+"), np.linspace(0.0, 14.0, 1401)
+    nearby = od.SpinCoherent(state.theta + 1e-3, state.phi, state.alpha)
+    run = od.solve(landscape.model, nearby, times, od.MeanField(), ["Sz"], progress=False)
+    away = run.Sz.values / 100 - landscape.superradiant.m[2]
+    late = (times[:-1] > 7) & (away[:-1] * away[1:] < 0)
+    zeros = (times[:-1] - away[:-1] * np.diff(times) / np.diff(away))[late]
+    assert len(zeros) >= 4
+    assert Regions.of(landscape).window == pytest.approx(2 * np.diff(zeros).mean(), rel=0.01)
+
+
+def test_by_default_a_state_ends_at_the_saddle_and_begins_half_way_to_it() -> None:
+    saddles = np.array([LANDSCAPE.saddle.m, LANDSCAPE.saddle.mirror().m])
+    for place, centre in enumerate(REGIONS.centres):
+        nearest = min(np.linalg.norm(centre - saddle) for saddle in saddles)
+        assert (REGIONS.enter[place], REGIONS.leave[place]) == (pytest.approx(nearest / 2), pytest.approx(nearest))
+
+
+#: At 0.5, 1.0 … 6.0: from n to s+ at 2.0, back at 4.0, and through transit to s+ again at 6.0.
+BY_HAND = np.array([0, 0, 0, 1, 1, 1, 1, 0, 0, -1, -1, 1], dtype=np.int8)
+
+
+@pytest.mark.parametrize(
+    ("skip", "out", "back", "residence", "dwells"),
+    [
+        (None, 2, 1, [3.5, 2.5, 0.0], ([2.0], [2.0], [])),
+        (1.0, 2, 1, [2.5, 2.5, 0.0], ([2.0], [2.0], [])),
+        (2.0, 1, 1, [2.0, 2.0, 0.0], ([2.0], [], [])),  # what happened until then is not known, nor when it began
+        (5.5, 1, 0, [0.0, 0.5, 0.0], ([], [], [])),
+        (6.0, 0, 0, [0.0, 0.0, 0.0], ([], [], [])),
+    ],
+)
+def test_what_is_skipped_counts_for_nothing_and_by_default_nothing_is(
+    skip: float | None, out: int, back: int, residence: list[float], dwells: tuple[list[float], ...]
+) -> None:
+    counter = PassageCounter(0.5) if skip is None else PassageCounter(0.5, skip)
+    for part in np.split(BY_HAND, [1, 7]):
+        counter.feed(part)
+    found = counter.passages
+    assert found.counts.tolist() == [[0, out, 0], [back, 0, 0], [0, 0, 0]]
+    assert (found.residence.tolist(), found.dwells) == (residence, dwells)
+
+
+def test_watching_counts_all_of_the_time_but_what_is_skipped() -> None:
+    """5000 atoms stay where they are for 32 time units (two pieces); labels every time unit."""
+    model, method = LANDSCAPE.model.replace(n_atoms=5000), od.TruncatedWigner(trajectories=3)
+    for skipped in (None, 5.0):
+        more = {} if skipped is None else {"skip": skipped}
+        seen = watch(model, "s-", 20.0, method, executor=od.Serial(), **more)
+        assert seen.times.tolist() == list(range(1, 33))
+        assert (seen.labels == 2).all()
+        assert seen.passages.residence.tolist() == [0.0, 0.0, 3 * (32 - (skipped or 0.0))]
+        assert np.isnan(seen.first).all()
 
 
 @pytest.mark.parametrize("basin", ["n", "s"])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.linalg import expm
+from scipy.stats import linregress
 
 from opendicke.analysis.tunnelling import (
     Passages,
@@ -16,6 +17,7 @@ from opendicke.analysis.tunnelling import (
     poisson_rate,
     populations,
 )
+from opendicke.analysis.tunnelling.rates import _fit
 
 NS, SN, SS = 0.012, 0.05, 0.008
 GENERATOR = np.array([[-2 * NS, NS, NS], [SN, -SN - SS, SS], [SN, SS, -SN - SS]])
@@ -126,6 +128,92 @@ def test_exponents_within_errors_and_what_limits_add() -> None:
     limited = fit_exponent(n, y, errors, exposures=[0, 0, 1e8])
     assert limited.r < free.r - 0.002
     assert limited.r_sem < free.r_sem
+
+
+@pytest.mark.parametrize(("scatter", "scaled"), [(4.0, True), (0.25, False)])
+def test_errors_of_exponents_grow_with_the_scatter_and_never_shrink(scatter: float, scaled: bool) -> None:
+    """Points with equal errors, so that SciPy's regression, which knows the scatter alone, gives the scaled errors.
+
+    Without scaling the textbook's error of a slope stands: e/√Σ(N − mean)², and of the intercept.
+    """
+    n, error = np.array([50.0, 100, 150, 200, 300, 400]), 0.2
+    off = scatter * error * np.array([1.0, -1.3, 0.4, 0.9, -1.2, 0.6])
+    y = -2 - 0.02 * n + off
+    fit, line = fit_exponent(n, y, np.full(6, error)), linregress(n, y)
+    residual = y - line.intercept - line.slope * n
+    spread = np.sum((n - n.mean()) ** 2)
+    assert fit.chi2 == pytest.approx(np.sum(residual**2) / error**2 / (6 - 2))
+    assert (fit.chi2 > 1) == scaled
+    r_sem = line.stderr if scaled else error / np.sqrt(spread)
+    log_a_sem = line.intercept_stderr if scaled else error * np.sqrt(1 / 6 + n.mean() ** 2 / spread)
+    assert (fit.r, fit.log_a) == (pytest.approx(line.slope), pytest.approx(line.intercept))
+    assert fit.r_sem == pytest.approx(r_sem)
+    assert np.sqrt(np.diag(fit.covariance)).tolist() == pytest.approx([log_a_sem, r_sem])
+
+
+def test_two_rates_have_the_error_of_their_difference() -> None:
+    fit = fit_exponent([100.0, 200.0], [-3.0, -5.0], [0.3, 0.4])
+    assert (fit.r, fit.log_a, fit.r_sem) == (pytest.approx(-0.02), pytest.approx(-1.0), pytest.approx(0.5 / 100))
+    assert np.isnan(fit.chi2)
+
+
+def test_limits_enter_with_their_poisson_probability() -> None:
+    """At the maximum the score vanishes: the sum of pulls of measured rates is the number of events missed, γT."""
+    n, y, error = np.array([100.0, 200, 500]), np.array([-4.0, -5.0, np.nan]), np.array([0.5, 0.4, np.nan])
+    fit = fit_exponent(n, y, error, exposures=[9.0, 9.0, 4e4])
+    line = fit.log_a + fit.r * n
+    pull, missed = (y - line)[:2] / error[:2] ** 2, 4e4 * np.exp(line[2])
+    assert missed > 0.1
+    assert [pull.sum(), pull @ n[:2]] == pytest.approx([missed, missed * n[2]], rel=1e-5)
+    # and the observed information is that of two normal errors and of a Poisson count
+    design = np.stack([np.ones(3), n], axis=1)
+    information = design.T @ np.diag([1 / 0.25, 1 / 0.16, missed]) @ design
+    np.testing.assert_allclose(fit.covariance, np.linalg.inv(information), rtol=1e-4)
+
+
+def white(batches: int, seed: int, noise: float = 0.01) -> list[np.ndarray]:
+    """Populations from both starts with white noise, small enough for a fit to be linear in it."""
+    rng, starts = np.random.default_rng(seed), np.eye(3)[:2]
+    return [populations((NS, SN, SS), start, FEW) + noise * rng.standard_normal((batches, 12, 3)) for start in starts]
+
+
+FEW = np.arange(1.0, 49.0, 4.0)
+
+
+def even_errors(batches: int, noise: float = 0.01) -> tuple[float, float]:
+    """Standard errors of Γ_e and γ_sn = Γ_e p_n(∞) by the linear theory of least squares, for :func:`white`."""
+    even = 2 * NS + SN
+    decay, none, rest = np.exp(-even * FEW), np.zeros(12), SN / even
+    # p_n = rest + b e^-Γt, with b = 1 − rest from n and −rest from s+
+    slope = -np.concatenate([(1 - rest) * FEW * decay, -rest * FEW * decay])
+    jacobian = np.stack([np.ones(24), np.concatenate([decay, none]), np.concatenate([none, decay]), slope], axis=1)
+    covariance = noise**2 / batches * np.linalg.inv(jacobian.T @ jacobian)
+    of_sn = np.array([even, 0, 0, rest])
+    return float(np.sqrt(covariance[3, 3])), float(np.sqrt(of_sn @ covariance @ of_sn))
+
+
+def test_fits_scatter_as_they_must_and_chi_squared_is_per_degree_of_freedom() -> None:
+    """100 fits over 64 batches. Standard deviations are known to 7 %, the mean of χ² to 3.3 %; four of these.
+
+    χ² has 24 numbers and four parameters, and variances from 64 batches: mean 63/61. Over 24 in place of 20 it fails.
+    """
+    fits = [_fit(FEW, white(64, seed), 0.0) for seed in range(100)]
+    (_, sn, even, _), chi2 = np.array([rates for rates, _ in fits]).T, [one for _, one in fits]
+    for found, truth, error in zip((even, sn), (2 * NS + SN, SN), even_errors(64), strict=True):
+        assert found.std() == pytest.approx(error, rel=0.28)
+        assert abs(found.mean() - truth) < 4 * error / 10
+    assert np.mean(chi2) == pytest.approx(63 / 61, rel=0.132)
+
+
+def test_errors_of_the_fit_are_those_of_the_scatter() -> None:
+    """Mean squares of the errors of 16 fits, known to √(2/15/16) = 9.1 %; four of these: false alarms 6e-5 each.
+
+    Weights from the variances s² of 16 batches cost E[s^-4]/E[s^-2]² = 13/11 of what known weights would give.
+    """
+    fits = [fit_populations(FEW, *white(32, seed), lag=0.0) for seed in range(16)]
+    even, sn = even_errors(32)
+    assert np.mean([fit.even_sem**2 for fit in fits]) == pytest.approx(13 / 11 * even**2, rel=0.365)
+    assert np.mean([fit.sn_sem**2 for fit in fits]) == pytest.approx(13 / 11 * sn**2, rel=0.365)
 
 
 def test_crossing_and_its_interval() -> None:

@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
+import pytest
 
 import opendicke as od
 from opendicke.analysis.tunnelling import (
@@ -15,11 +16,12 @@ from opendicke.analysis.tunnelling import (
     escape_rate,
     fit_populations,
     linear_populations,
+    pushed_flow,
     watch,
 )
-from opendicke.analysis.tunnelling.pushed_flow import derivative
-from opendicke.analysis.tunnelling.splitting import _pilot, _Replica
+from opendicke.analysis.tunnelling.splitting import _Climb, _pilot, _Replica
 from opendicke.analysis.tunnelling.walker import NuHOPSWalker, walk
+from opendicke.engine.compile import from_python
 
 UP, TOP, FLOOR, FIRST = 0.35, 14, 0.0, 2.0
 
@@ -94,6 +96,43 @@ def test_clones_go_the_same_way_on_the_same_noise_and_apart_on_fresh_noise() -> 
     assert 0 < apart[0] < apart[-1] + 0.05
 
 
+def test_noise_of_walkers_is_stationary_and_remembered() -> None:
+    """E|z*|² = 1, and z* of one piece on is e^-(κ−iω_c)t times the present one: 5 standard errors of 2000."""
+    model = od.DickeModel(n_atoms=3, omega_a=1.0, omega_c=0.8, kappa=0.6, g_minus=0.0, g_plus=0.0)
+    steps, rng = walk(model, od.NuHOPS(trajectories=1), look=1.0, piece=1), np.random.default_rng(3)
+    noise = np.empty((2000, 2), dtype=np.complex128)
+    for one in noise:
+        walker = steps.start(od.SpinCoherent(2.0), rng)
+        assert isinstance(walker, NuHOPSWalker)
+        one[0] = walker.noise
+        walker.go(rng)
+        one[1] = walker.noise
+    error = 1 / math.sqrt(2000)
+    assert np.abs((np.abs(noise) ** 2).mean(axis=0) - 1).max() < 5 * error
+    assert abs((noise**2).mean()) < 5 * error
+    memory = np.exp(-(model.kappa - 1j * model.omega_c))
+    assert abs((noise[:, 1] * noise[:, 0].conj()).mean() - memory) < 5 * error
+    assert abs(memory - memory.conj()) > 10 * error
+
+
+@pytest.mark.parametrize("basin", ["n", "s"])
+@pytest.mark.parametrize("commit", [None, 0.5])
+def test_arrival_is_commit_of_the_way_from_the_saddle_to_what_lies_beyond(basin: str, commit: float | None) -> None:
+    """In q: saddle + commit (1 − saddle) on both sides from n, saddle (1 − commit) from s+. 0.9 by default."""
+    options, share = (Splitting(), 0.9) if commit is None else (Splitting(commit=commit), commit)
+    climb = _Climb(BISTABLE_CUT.model(0.7, n_atoms=50), basin, options, od.TruncatedWigner(1))  # type: ignore[arg-type]
+    saddle, reached = climb.ahead.saddle, {}
+    walker = climb.walk.start(climb.start, np.random.default_rng(1))
+    there = saddle + share * (1 - saddle) if basin == "n" else saddle * (1 - share)
+    for q in (0.0, 1.0, saddle, there - 1e-9, there + 1e-9, -there - 1e-9):
+        climb.ahead = lambda *_, q=q: np.array([q])  # type: ignore[assignment, misc]
+        reached[q] = climb.look(walker, np.random.default_rng(1))
+    short, far = (there - 1e-9, there + 1e-9) if basin == "n" else (there + 1e-9, there - 1e-9)
+    assert [reached[q] for q in (saddle, short)] == [q if basin == "n" else 1 - q for q in (saddle, short)]
+    assert [reached[q] for q in (far, -there - 1e-9)] == [math.inf, math.inf]
+    assert (reached[0.0], reached[1.0]) == ((0.0, math.inf) if basin == "n" else (math.inf, 0.0))
+
+
 def test_rates_are_the_gaps_of_the_exact_liouvillian() -> None:
     """N = 10 at (1.8, 0.782): the even gap is 0.131381, the odd one 0.044201 (exact diagonalisation).
 
@@ -148,7 +187,7 @@ def test_coordinate_knows_what_the_present_noise_will_do() -> None:
         walker.noise = noise
         moved = (walker.go(np.random.default_rng(1))[0, :3] - start[:3]) / moment
         np.testing.assert_allclose(walker.push[1], covariance, atol=1e-3)
-        expected = [np.empty(7), np.empty(7)]
+        expected, derivative = [np.empty(7), np.empty(7)], from_python(pushed_flow.derivative)
         for rate, sign in zip(expected, (1, -1), strict=True):
             derivative(parameters, np.array([*start, sign * noise.real / 10, sign * noise.imag / 10]), covariance, rate)
         scale = np.abs(moved).max()

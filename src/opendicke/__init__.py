@@ -14,12 +14,16 @@ from opendicke.methods.nuhops import NuHOPS
 from opendicke.methods.precision import Precision
 from opendicke.methods.sampled import FailedTrajectoryWarning
 from opendicke.methods.truncated_wigner import TruncatedWigner
+from opendicke.methods.weak_damping import WeakDampingWarning
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import VARIABLES
 from opendicke.problem import Limits
 from opendicke.solve import solve
-from opendicke.states import Inverted, Normal, SpinCoherent
+from opendicke.states import Inverted, Normal, SpinCoherent, hint_for
 from opendicke.sweep import sweep
+
+#: The installed version; found when asked for.
+__version__: str
 
 __all__ = [
     "HOPS",
@@ -44,8 +48,22 @@ __all__ = [
     "TrajectoryError",
     "TruncatedWigner",
     "UnphysicalWarning",
+    "WeakDampingWarning",
     "analysis",
     "compare",
     "solve",
     "sweep",
 ]
+
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":
+        from opendicke.version import version
+
+        return version()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}. {hint_for(name)}".rstrip())
+
+
+def __dir__() -> list[str]:
+    """The public names only: no modules but ``analysis``."""
+    return sorted([*__all__, "__all__", "__doc__", "__file__", "__name__", "__path__", "__version__"])

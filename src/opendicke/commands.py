@@ -112,15 +112,28 @@ def _asked(path: Path, trajectories: int | None = None) -> Iterator[StudyFile]:
         raise click.UsageError(str(study.blame(problem))) from problem
 
 
+@contextmanager
+def _refused_options() -> Iterator[None]:
+    """What the library refuses about an argument is reported about the option of the same name."""
+    try:
+        yield
+    except (TypeError, ValueError) as problem:
+        log.debug("traceback", exc_info=True)
+        name, _, text = str(problem).partition(": ")
+        raise click.UsageError(f"--{name.replace('_', '-')}: {text}") from problem
+
+
 @click.command()
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path), default=Path("study.toml"))
 def init(path: Path) -> None:
     """Write a commented example of a study file."""
+    from opendicke import files
     from opendicke.study_file import EXAMPLE
 
     if path.exists():
         raise click.UsageError(f"{path} exists already. Name another file.")
-    path.write_text(EXAMPLE)
+    with files.replacing(path) as unfinished:
+        unfinished.write_text(EXAMPLE, encoding="utf-8")
     click.echo(f"{path} written. Edit it, then: opendicke run {path}")
 
 
@@ -301,10 +314,13 @@ def phases(omega_a: float, omega_c: float, kappa: float, g_max: float, points: i
     from opendicke.plots import style
     from opendicke.plots.phases import diagram_figure
 
-    model = od.DickeModel(n_atoms=1, omega_a=omega_a, omega_c=omega_c, kappa=kappa, g_minus=0.0, g_plus=0.0)
-    couplings = np.linspace(0.0, g_max, points)
-    diagram = theory.phase_diagram(model, couplings, couplings)
-    drawing = diagram_figure(diagram, theory.boundaries(model, g_max=g_max))
+    with _refused_options():
+        model = od.DickeModel(n_atoms=1, omega_a=omega_a, omega_c=omega_c, kappa=kappa, g_minus=0.0, g_plus=0.0)
+        lines = theory.boundaries(model, g_max=g_max)
+        couplings = np.linspace(0.0, g_max, points)
+        diagram = theory.phase_diagram(model, couplings, couplings)
+    usable(output)
+    drawing = diagram_figure(diagram, lines)
     picture, document = style.save(drawing, output / "phases")
     click.echo(f"{picture}, {document}, {files.save(diagram, output / 'phases.nc')}")
 

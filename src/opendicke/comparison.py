@@ -14,12 +14,12 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import VARIABLES, select
 from opendicke.problem import Executor, Limits, Method, Progress
 from opendicke.progress import Silent, meter
-from opendicke.solve import solve
-from opendicke.states import SpinCoherent
+from opendicke.solve import check_method, solve
+from opendicke.states import SpinCoherent, check_state
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,12 @@ def compare(
         progress: None for a bar on a terminal only; it counts methods.
 
     Returns:
-        Dataset with dimensions ``method`` and ``time``; select with ``sel({"method": name})``, as xarray takes
-        ``sel(method=…)`` for something else. For every variable ``x``: its values; ``x_sem``, 0 where
-        nothing is sampled; ``x_difference`` from the reference; ``x_z``, that difference in standard errors
-        (complex variables: of real and imaginary part each; NaN where both are without statistical error). For every
-        method: ``exact``, ``refusal`` (empty if it ran), ``neglects``, ``options``, ``wall_time_s``, and
-        ``cpu_time_s`` of this process (work of other processes is not in it).
+        Dataset with dimensions ``solver``, the names of the methods, and ``time``: ``sel(solver="MeanField")`` (a
+        dimension ``method`` would collide with an option of xarray's ``sel``). For every variable ``x``: its values;
+        ``x_sem``, 0 where nothing is sampled; ``x_difference`` from the reference; ``x_z``, that difference in
+        standard errors (complex variables: of real and imaginary part each; NaN where both are without statistical
+        error). For every method: ``exact``, ``refusal`` (empty if it ran), ``neglects``, ``options``,
+        ``wall_time_s``, and ``cpu_time_s`` of this process (work of other processes is not in it).
 
     Raises:
         TypeError, ValueError: for an argument that is not of the kind described, or no method.
@@ -72,9 +72,11 @@ def compare(
     >>> import numpy as np, opendicke as od
     >>> model = od.DickeModel.balanced(n_atoms=4, omega_a=1.0, omega_c=1.0, kappa=1.0, coupling=2.0)
     >>> table = compare(model, od.SpinCoherent(np.pi / 4, np.pi), [1.0], [od.Lindblad(), od.MeanField()], ["Sz"])
-    >>> table.Sz_difference.sel({"method": "MeanField"}).values.round(3)
+    >>> table.Sz_difference.sel(solver="MeanField").values.round(3)
     array([0.35])
     """
+    check_model(model)
+    check_state(state)
     named = _named(methods)
     names = select(observables)
     grid = checks.time_grid(times)
@@ -94,7 +96,7 @@ def _named(methods: Mapping[str, Method] | Sequence[Method]) -> dict[str, Any]:
     """The methods by name; of several of one kind the later ones get a number."""
     if isinstance(methods, Mapping):
         named: dict[str, Any] = dict(methods)
-    elif isinstance(methods, Sequence):
+    elif isinstance(methods, Sequence) and not isinstance(methods, (str, bytes)):
         named = {}
         for method in methods:
             kind = type(method).__name__
@@ -107,9 +109,9 @@ def _named(methods: Mapping[str, Method] | Sequence[Method]) -> dict[str, Any]:
     if not named:
         raise checks.refuse("methods", "at least one method", methods)
     for name, method in named.items():
-        if isinstance(method, type) or not hasattr(method, "limits"):
-            expected = "a method such as NuHOPS(trajectories=100, seed=1)"
-            raise checks.refuse(f"methods[{name!r}]", expected, method, error=TypeError)
+        if not isinstance(name, str):
+            raise checks.refuse("methods", "names that are strings", name, error=TypeError)
+        check_method(f"methods[{name!r}]", method)
     return named
 
 
@@ -137,7 +139,7 @@ def _table(
     """Everything side by side."""
     reference = next((name for name, tried in attempts.items() if tried.limits.exact and tried.result is not None), "")
     data: dict[str, Any] = {}
-    dims = ("method", "time")
+    dims = ("solver", "time")
     for name in names:
         dtype = VARIABLES[name].dtype
         values: NDArray[Any] = np.full((len(attempts), times.size), _nan(dtype), dtype)
@@ -165,7 +167,7 @@ def _table(
         "cpu_time_s": ([tried.cpu_time for tried in ran], "processor time of this process, all threads"),
     }
     for name, (column, text) in columns.items():
-        data[name] = (("method",), np.array(column), {"definition": text})
+        data[name] = (("solver",), np.array(column), {"definition": text})
     attrs = {
         "reference": reference,
         "model": json.dumps(vars(about["model"])),
@@ -173,7 +175,7 @@ def _table(
         "conventions": "hbar = 1; kappa is the field decay rate (the photon number decays at 2 kappa)",
     }
     time_attrs = {"units": "1 / (unit of the model's rates)", "definition": "time since the initial state"}
-    return xr.Dataset(data, {"method": list(attempts), "time": ("time", times, time_attrs)}, attrs)
+    return xr.Dataset(data, {"solver": list(attempts), "time": ("time", times, time_attrs)}, attrs)
 
 
 def _deviation(values: NDArray[Any], sem: NDArray[Any], reference: int | None) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -213,11 +215,11 @@ def summary(table: xr.Dataset) -> list[dict[str, Any]]:
     >>> [row["verdict"] for row in summary(table)]
     ['exact: the reference', 'approximate: Sz is off by 0.35 at t = 1']
     """
-    return [_row(table.sel({"method": name}), table.attrs["reference"]) for name in table.method.values.tolist()]
+    return [_row(table.sel(solver=name), table.attrs["reference"]) for name in table.solver.values.tolist()]
 
 
 def _row(one: xr.Dataset, reference: str) -> dict[str, Any]:
-    name, exact = str(one.method.item()), bool(one.exact.item())
+    name, exact = str(one.solver.item()), bool(one.exact.item())
     row: dict[str, Any] = {"method": name, "exact": exact, "seconds": float(one.wall_time_s)}
     kind = "exact" if exact else "approximate"
     if one.refusal.item():
@@ -229,6 +231,8 @@ def _row(one: xr.Dataset, reference: str) -> dict[str, Any]:
     variables = [str(key).removesuffix("_difference") for key in one.data_vars if str(key).endswith("_difference")]
     z = {key: worst for key in variables if (worst := _largest(one[f"{key}_z"])) is not None}
     off = {key: worst for key in variables if (worst := _largest(one[f"{key}_difference"])) is not None}
+    if not off:
+        return row | {"verdict": f"{kind}: no finite numbers to compare"}
     if z:
         key = max(z, key=lambda name: z[name][0])
         row |= {"largest_z": z[key][0], "variable": key, "time": z[key][1]}

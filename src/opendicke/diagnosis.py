@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import platform
 import shutil
 import subprocess
@@ -12,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from opendicke.engine import compile as compilation
-from opendicke.engine.peak import peak_rate
+from opendicke.engine.peak import multiply_add, peak_rate
 from opendicke.ensemble.executors import available_cores
+from opendicke.version import version
 
-PACKAGES = ("opendicke", "numpy", "scipy", "numba", "llvmlite", "xarray", "zarr", "dask", "netCDF4", "matplotlib")
+PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "xarray", "dask", "netCDF4", "matplotlib")
 
 
 def diagnose() -> dict[str, Any]:
@@ -25,7 +25,8 @@ def diagnose() -> dict[str, Any]:
     ['compiled functions on disk', 'cores', 'gpu']
     """
     return {
-        "versions": {name: metadata.version(name) for name in PACKAGES if importlib.util.find_spec(name)},
+        "versions": {"opendicke": version()}
+        | {name: metadata.version(name) for name in PACKAGES if importlib.util.find_spec(name)},
         "python": platform.python_version(),
         "processor": _processor(),
         "cores": available_cores(),
@@ -46,8 +47,8 @@ def _processor() -> str:
 
 def _cached() -> int:
     """Compiled functions of this version of the engine that the next start need not compile."""
-    folder = Path(os.environ.get("NUMBA_CACHE_DIR", Path(compilation.__file__).parent))
-    return sum(1 for _ in folder.rglob(f"*{compilation.FINGERPRINT}*.nbc"))
+    folder = compilation.folder_of(multiply_add)
+    return sum(1 for _ in folder.glob(f"*{compilation.FINGERPRINT}*.nbc")) if folder else 0
 
 
 def _gpu() -> str:

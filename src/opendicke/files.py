@@ -1,4 +1,4 @@
-"""Datasets in files: NetCDF, whole or not at all.
+"""Files that are whole or not there, and Datasets in them: NetCDF, and tables of time series.
 
 Complex variables are stored by netCDF4-python's convention for complex numbers: a compound type with the fields ``r``
 and ``i``, which every reader of NetCDF-4 or HDF5 understands. Xarray reads them back as complex with
@@ -8,6 +8,8 @@ and ``i``, which every reader of NetCDF-4 or HDF5 understands. Xarray reads them
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,16 +17,41 @@ import xarray as xr
 
 from opendicke import checks
 
+#: End of the names of files that are being written.
+UNFINISHED = ".part"
+
 
 class DamagedFileError(OSError):
     """A file is there, but cannot be read."""
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A place beside ``path`` to write a file to; at the end it is moved to ``path``, or removed if that broke off.
+
+    At no time there is half a file under this name: after a failure the old one, if any, is still there.
+
+    Args:
+        path: of the file to be; missing folders are made.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.stem[:64]}.{uuid4().hex}{UNFINISHED}")
+    try:
+        yield unfinished
+        with unfinished.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
 def save(dataset: xr.Dataset, path: str | Path) -> Path:
     """Write ``dataset`` to the NetCDF file ``path``.
 
-    The file is written beside its place and then moved there, so that at no time there is half a file under this name:
-    after an interruption the old one, if any, is still there.
+    The file is whole or not there: after an interruption the old one, if any, still is.
 
     Args:
         dataset: what to write, e.g. an answer of :func:`opendicke.solve`.
@@ -40,15 +67,28 @@ def save(dataset: xr.Dataset, path: str | Path) -> Path:
     if not isinstance(dataset, xr.Dataset):
         raise checks.refuse("dataset", "an xarray.Dataset", dataset, error=TypeError)
     path = _checked(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.stem}.{uuid4().hex[:8]}.part")
-    try:
+    with replacing(path) as unfinished:
         dataset.to_netcdf(unfinished, format="NETCDF4", engine="netcdf4", auto_complex=True)
-        with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    return path
+
+
+def save_table(dataset: xr.Dataset, path: str | Path) -> Path:
+    """Write the time series of ``dataset`` (variables with dimension ``time`` alone) as comma-separated values.
+
+    Args:
+        dataset: e.g. an answer of :func:`opendicke.solve`.
+        path: where, ending in ``.csv``; missing folders are made and an older file is replaced, whole or not at all.
+
+    Returns:
+        ``path``.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    path = _checked(path, ".csv")
+    names = [name for name, data in dataset.data_vars.items() if data.dims == ("time",)]
+    with replacing(path) as unfinished:
+        dataset[names].to_dataframe().to_csv(unfinished)
     return path
 
 
@@ -80,10 +120,10 @@ def load(path: str | Path) -> xr.Dataset:
         raise DamagedFileError(f"path: expected a NetCDF file written by opendicke, got {what}. {hint}") from problem
 
 
-def _checked(path: str | Path) -> Path:
+def _checked(path: str | Path, suffix: str = ".nc") -> Path:
     if not isinstance(path, str | os.PathLike):
         raise checks.refuse("path", "the path of a file", path, error=TypeError)
     path = Path(path)
-    if path.suffix != ".nc":
-        raise checks.refuse("path", "a path ending in .nc", str(path))
+    if path.suffix != suffix:
+        raise checks.refuse("path", f"a path ending in {suffix}", str(path))
     return path

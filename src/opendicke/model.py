@@ -2,16 +2,70 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from opendicke import checks
 
 if TYPE_CHECKING:
     from qutip import Qobj
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+Class = TypeVar("Class", bound=type)
 
+#: What people call a parameter that this model has under another name, or not at all, and what to do.
+KNOWN_ELSEWHERE: dict[str, str] = {
+    **dict.fromkeys(("N", "n", "natoms", "num_atoms", "n_spins"), "The number of atoms is n_atoms."),
+    **dict.fromkeys(
+        ("coupling", "g", "lam", "lambda_", "g_c"),
+        "Pass g_minus and g_plus, or coupling to DickeModel.balanced or DickeModel.tavis_cummings.",
+    ),
+    **dict.fromkeys(("wc", "omega", "omega_0", "detuning", "delta_c"), "The cavity frequency is omega_c."),
+    **dict.fromkeys(("wa", "omega_z", "omega_s", "w0"), "The atomic frequency is omega_a."),
+    **dict.fromkeys(("eta", "drive", "Omega", "epsilon"), "A drive of the cavity or the atoms is not available."),
+    **dict.fromkeys(("n_th", "nth", "temperature"), "Thermal photons are not available: the bath is a vacuum."),
+    **dict.fromkeys(
+        ("gamma", "gamma_down", "gamma_up", "gamma_phi", "emission", "dephasing", "pumping"),
+        "Decay, dephasing and pumping of the atoms are not available: the cavity's loss kappa is the only one.",
+    ),
+}
+
+
+def by_name(function: Function, called: str = "", skip: int = 1) -> Function:
+    """``function``, which takes its parameters by name, with refusals that say which it has.
+
+    Args:
+        function: what is called; its first ``skip`` parameters (self, cls) are not the caller's.
+        called: its name, as the caller knows it.
+        skip: see above.
+    """
+    known = list(inspect.signature(function).parameters)[skip:]
+    example = f"{called or function.__qualname__}({', '.join(f'{name}=…' for name in known)})"
+
+    @functools.wraps(function)
+    def checked(*arguments: Any, **parameters: Any) -> Any:
+        if len(arguments) > skip:
+            raise checks.refuse("arguments", "parameters by name", arguments[skip:], f"Write {example}.", TypeError)
+        for name, value in parameters.items():
+            if name not in known:
+                hint = KNOWN_ELSEWHERE.get(name, "")
+                raise checks.refuse(name, f"parameters out of {', '.join(known)}", value, hint, TypeError)
+        return function(*arguments, **parameters)
+
+    return checked  # type: ignore[return-value]
+
+
+def _made_by_name(kind: Class) -> Class:
+    """A class whose constructor is :func:`by_name`."""
+    kind.__init__ = by_name(kind.__init__, kind.__name__)  # type: ignore[misc]
+    return kind
+
+
+@_made_by_name
 @dataclass(frozen=True, kw_only=True)
 class DickeModel:
     r"""N two-level atoms, one collective spin j = N/2, coupled to one lossy cavity mode.
@@ -33,9 +87,11 @@ class DickeModel:
         g_minus: co-rotating coupling :math:`g_-`, real, of either sign.
         g_plus: counter-rotating coupling :math:`g_+`, real, of either sign.
 
+    All rates are constant in time, with a modulus of at most 1e30.
+
     Raises:
         ValueError, TypeError: for a parameter that is not a finite real number, a negative ``kappa``,
-            or an ``n_atoms`` that is not a positive int.
+            an ``n_atoms`` that is not a positive int, or a parameter that the model does not have.
 
     Source: K. Müller and W. T. Strunz, *Genuine quantum effects in Dicke-type models at large atom numbers*,
     eqs. (1) and (2).
@@ -56,16 +112,17 @@ class DickeModel:
         hint = "kappa is the field decay rate; the photon number decays at 2 kappa."
         checked = {
             "n_atoms": checks.integer("n_atoms", self.n_atoms, minimum=1),
-            "omega_a": checks.real("omega_a", self.omega_a),
-            "omega_c": checks.real("omega_c", self.omega_c),
-            "kappa": checks.real("kappa", self.kappa, minimum=0.0, hint=hint),
-            "g_minus": checks.real("g_minus", self.g_minus),
-            "g_plus": checks.real("g_plus", self.g_plus),
+            "omega_a": checks.rate("omega_a", self.omega_a),
+            "omega_c": checks.rate("omega_c", self.omega_c),
+            "kappa": checks.rate("kappa", self.kappa, minimum=0.0, hint=hint),
+            "g_minus": checks.rate("g_minus", self.g_minus),
+            "g_plus": checks.rate("g_plus", self.g_plus),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
     @classmethod
+    @by_name
     def balanced(cls, *, n_atoms: int, omega_a: float, omega_c: float, kappa: float, coupling: float) -> DickeModel:
         r"""The Hepp–Lieb Dicke model, :math:`g_- = g_+ = \bar g`, with ``coupling`` :math:`= 2\bar g`.
 
@@ -74,15 +131,17 @@ class DickeModel:
         >>> DickeModel.balanced(n_atoms=10, omega_a=1.0, omega_c=1.0, kappa=1.0, coupling=2.0).g_minus
         1.0
         """
-        half = checks.real("coupling", coupling) / 2
+        half = checks.rate("coupling", coupling) / 2
         return cls(n_atoms=n_atoms, omega_a=omega_a, omega_c=omega_c, kappa=kappa, g_minus=half, g_plus=half)
 
     @classmethod
+    @by_name
     def tavis_cummings(
         cls, *, n_atoms: int, omega_a: float, omega_c: float, kappa: float, coupling: float
     ) -> DickeModel:
         r"""The Tavis–Cummings model, :math:`g_+ = 0` and :math:`g_-` = ``coupling``."""
-        return cls(n_atoms=n_atoms, omega_a=omega_a, omega_c=omega_c, kappa=kappa, g_minus=coupling, g_plus=0.0)
+        strength = checks.rate("coupling", coupling)
+        return cls(n_atoms=n_atoms, omega_a=omega_a, omega_c=omega_c, kappa=kappa, g_minus=strength, g_plus=0.0)
 
     @property
     def is_balanced(self) -> bool:
@@ -111,10 +170,30 @@ class DickeModel:
     def replace(self, **changes: Any) -> DickeModel:
         """A copy with some parameters changed.
 
+        ``coupling`` may be among them: :math:`g_-` and :math:`g_+` then keep their ratio, and add up to it. So a
+        balanced model stays balanced, and a Tavis–Cummings model one.
+
+        Raises:
+            ValueError, TypeError: as for the model itself; and for a ``coupling`` together with ``g_minus`` or
+                ``g_plus``, or of a model with :math:`g_- + g_+ = 0`, where the ratio says nothing.
+
         >>> DickeModel.balanced(n_atoms=10, omega_a=1, omega_c=1, kappa=1, coupling=2).replace(n_atoms=20).n_atoms
         20
+        >>> DickeModel.tavis_cummings(n_atoms=10, omega_a=1, omega_c=1, kappa=1, coupling=2).replace(coupling=3).g_minus
+        3.0
         """
+        if "coupling" in changes:
+            changes |= self._couplings(checks.rate("coupling", changes.pop("coupling")), changes)
         return replace(self, **changes)
+
+    def _couplings(self, total: float, others: dict[str, Any]) -> dict[str, float]:
+        """Couplings that add up to ``total`` and have the ratio of this model's."""
+        if "g_minus" in others or "g_plus" in others:
+            raise checks.refuse("coupling", "either coupling, or g_minus and g_plus", total)
+        if self.coupling == 0:
+            hint = "Start from a model whose coupling is not 0, e.g. DickeModel.balanced(…, coupling=1.0)."
+            raise checks.refuse("coupling", "a model with g_minus + g_plus != 0, whose ratio is kept", total, hint)
+        return {"g_minus": total * (self.g_minus / self.coupling), "g_plus": total * (self.g_plus / self.coupling)}
 
     def to_qutip(self, photons: int) -> tuple[Qobj, list[Qobj]]:
         r"""Hamiltonian and collapse operators for QuTiP, on spin :math:`\otimes` cavity.
@@ -140,3 +219,8 @@ class DickeModel:
         half = (self.g_minus * sm + self.g_plus * sp) * a.dag() / math.sqrt(self.n_atoms)
         hamiltonian = self.omega_a * sz + self.omega_c * a.dag() * a + half + half.dag()
         return hamiltonian, [math.sqrt(2 * self.kappa) * a]
+
+
+def check_model(model: Any) -> None:
+    """Refuse what is no model."""
+    checks.instance("model", model, DickeModel, "an opendicke.DickeModel")

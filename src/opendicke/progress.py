@@ -1,12 +1,14 @@
-"""Progress meters: a bar on a terminal, nothing elsewhere."""
+"""Progress meters: a bar on a terminal and in a notebook, nothing elsewhere."""
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import sys
 import threading
 from typing import Any
 
+from opendicke import checks
 from opendicke.problem import Progress
 
 
@@ -24,16 +26,25 @@ class Silent:
 
 
 class Bar:
-    """A tqdm bar on standard error."""
+    """A tqdm bar on standard error; a widget in a notebook that has ipywidgets."""
 
     def __init__(self) -> None:
         self._bar: Any = None
 
     def start(self, total: int, unit: str, label: str) -> None:
         """Open the bar."""
+        # Not tqdm.auto: it warns where there is no ipywidgets.
+        if in_notebook() and importlib.util.find_spec("ipywidgets"):
+            from tqdm.notebook import tqdm
+        else:
+            from tqdm import tqdm
+        self._bar = tqdm(total=total, unit=unit, desc=label, file=sys.stderr, dynamic_ncols=True)
+
+    def note(self, text: str) -> None:
+        """Write one line above the bar."""
         from tqdm import tqdm
 
-        self._bar = tqdm(total=total, unit=unit, desc=label, file=sys.stderr, dynamic_ncols=True)
+        tqdm.write(text, file=sys.stderr)
 
     def advance(self, amount: int, **notes: Any) -> None:
         """Move the bar, with ``notes`` beside it."""
@@ -66,6 +77,11 @@ class SharedMeter:
             self._done += done
             self._inner.advance(amount, points=f"{self._done}/{self._points}", **notes)
 
+    def note(self, text: str) -> None:
+        """Say something, from any thread."""
+        with self._lock:
+            announce(self._inner, text)
+
     def close(self) -> None:
         """No more is coming."""
         self._inner.close()
@@ -85,6 +101,10 @@ class PointMeter:
         self._left -= amount
         self._whole.advance(amount, False, self._place | notes)
 
+    def note(self, text: str) -> None:
+        """Say something beside the whole."""
+        self._whole.note(text)
+
     def close(self) -> None:
         """This ensemble is done."""
         if not self._closed:
@@ -102,10 +122,40 @@ class LogBesideBar(logging.Handler):
         tqdm.write(self.format(record), file=sys.stderr)
 
 
+def announce(progress: Progress, text: str) -> None:
+    """Have a meter say something, if it can: ``note`` is a method that a meter may have beside those it must."""
+    getattr(progress, "note", lambda text: None)(text)
+
+
+def in_notebook() -> bool:
+    """Whether this code runs in a kernel of Jupyter, which shows what is written to standard error."""
+    shell = sys.modules.get("IPython")
+    return "ipykernel" in sys.modules and shell is not None and hasattr(shell.get_ipython(), "kernel")
+
+
+def check_progress(progress: Any) -> None:
+    """Refuse what is neither a switch nor a meter.
+
+    Raises:
+        TypeError: for anything else than None, True, False or an instance with start, advance and close.
+    """
+    if progress is None or isinstance(progress, bool):
+        return
+    lacks = any(not callable(getattr(progress, name, None)) for name in ("start", "advance", "close"))
+    if lacks or isinstance(progress, type):
+        expected = "None, True, False or a meter, an instance with start, advance and close"
+        raise checks.refuse("progress", expected, progress, error=TypeError)
+
+
 def meter(progress: Progress | bool | None) -> Progress:
-    """The meter for a ``progress`` argument: None shows a bar on a terminal only, True always, False never."""
+    """The meter for a ``progress`` argument: None shows a bar on a terminal or in a notebook, True always, False never.
+
+    Raises:
+        TypeError: see :func:`check_progress`.
+    """
+    check_progress(progress)
     if progress is None:
-        return Bar() if sys.stderr.isatty() else Silent()
+        progress = in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
     if isinstance(progress, bool):
         return Bar() if progress else Silent()
     return progress

@@ -14,15 +14,16 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from opendicke import checks
+from opendicke import checks, description
 from opendicke.engine.compile import NUMERICS
-from opendicke.ensemble.executors import Deadline, Threads
+from opendicke.ensemble.executors import Deadline, check_executor
 from opendicke.ensemble.store import Store, Stored
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import VARIABLES, select
 from opendicke.problem import Executor, Method, Problem, Progress, Solution
 from opendicke.progress import meter
-from opendicke.states import SpinCoherent
+from opendicke.states import SpinCoherent, check_state
+from opendicke.version import version
 
 
 def solve(
@@ -49,10 +50,12 @@ def solve(
         method: how, e.g. ``NuHOPS(trajectories=1000, seed=1)``, ``Lindblad()``, ``MeanField()``.
         observables: names of the variables wanted (see ``opendicke.VARIABLES``); None for all.
         executor: who runs the trajectories, e.g. ``Serial()`` or ``Threads(2)``; None for threads on all cores.
+            Methods without trajectories (``Lindblad``, ``MeanField``, ``Cumulants``) do not need one and ignore it.
         progress: None for a bar on a terminal only, True or False to force it, or a meter of your own.
         store: a folder (or :class:`opendicke.Store`) where finished trajectories are kept: the same call goes on where
             it was interrupted, and one with more trajectories runs only the new ones. Sampled methods only.
-        timeout: seconds after which no more trajectories are waited for; those done are averaged. None for no limit.
+        timeout: seconds after which no more trajectories are waited for; those done are averaged. A method that
+            integrates one set of equations (Lindblad, MeanField, Cumulants) raises TimeoutError. None for no limit.
 
     Returns:
         Dataset with dimension ``time``, one variable per name, ``<name>_sem`` (standard error of the mean)
@@ -61,6 +64,7 @@ def solve(
 
     Raises:
         TypeError, ValueError: for an argument that is not of the kind described; the message names it.
+        TimeoutError: if a method that has no partial answer is not done after ``timeout`` seconds.
 
     >>> model = DickeModel.balanced(n_atoms=2, omega_a=1.0, omega_c=2.5, kappa=0.5, coupling=0.0)
     >>> from opendicke.methods.mean_field import MeanField
@@ -68,16 +72,14 @@ def solve(
     >>> result.Sx.values.round(6)
     array([ 1., -1.])
     """
-    _check_kind("model", model, DickeModel, "an opendicke.DickeModel")
-    _check_kind("state", state, SpinCoherent, "a state such as opendicke.SpinCoherent(theta, phi)")
-    if not dataclasses.is_dataclass(method) or isinstance(method, type) or not hasattr(method, "run"):
-        hint = "Pass an instance, with its options in the parentheses."
-        raise checks.refuse("method", "a method such as NuHOPS(trajectories=100, seed=1)", method, hint, TypeError)
+    check_model(model)
+    check_state(state)
+    check_method("method", method)
     problem = Problem(model, state, checks.time_grid(times))
     names = select(observables)
-    runner: Executor = executor or Threads()
+    runner = check_executor(executor)
     if store is not None:
-        runner = Stored(runner, as_store(store).study(describe(problem, method)))
+        runner = Stored(runner, as_store(store).study(describe(problem, method)), description.limits(method))
     if timeout is not None:
         runner = Deadline(runner, checks.real("timeout", timeout, above=0.0))
     gauge = meter(progress)
@@ -90,48 +92,38 @@ def solve(
     return _label(problem, method, names, solution)
 
 
+def check_method(name: str, method: Any) -> None:
+    """Refuse what is no method, ready to run."""
+    if not dataclasses.is_dataclass(method) or isinstance(method, type) or not hasattr(method, "run"):
+        hint = "Pass an instance, with its options in the parentheses."
+        raise checks.refuse(name, "a method such as NuHOPS(trajectories=100, seed=1)", method, hint, TypeError)
+
+
 def as_store(store: Store | str | Path) -> Store:
     """A store, from itself or from its folder."""
-    return store if isinstance(store, Store) else Store(Path(store))
+    if isinstance(store, Store):
+        return store
+    return Store(checks.folder("store", store))
 
 
 def describe(problem: Problem, method: Any) -> dict[str, Any]:
-    """Everything that determines the numbers of each trajectory, as plain data; how many there are is left out.
+    """Everything that determines the numbers of each trajectory, as plain data, and nothing else: the key's content.
 
     Raises:
         TypeError: if the method does not run trajectories.
     """
-    options = _plain_options(method)
-    if "trajectories" not in options:
+    if "trajectories" not in {field.name for field in dataclasses.fields(method)}:
         raise checks.refuse(
             "store", "a method that runs trajectories, such as NuHOPS", type(method).__name__, error=TypeError
         )
-    for name in ("trajectories", "precision"):
-        options.pop(name, None)
-    description = {
-        "model": dataclasses.asdict(problem.model),
-        "state": _plain_state(problem.state),
+    return {
+        "model": description.describe(problem.model),
+        "state": description.describe(problem.state),
         "times": problem.times.tolist(),
         "method": type(method).__name__,
-        "options": options,
+        "options": description.describe_method(method),
         "numerics": NUMERICS,
     }
-    return description
-
-
-def _plain_options(method: Any) -> dict[str, Any]:
-    """A method's options as a file holds them: numpy's numbers become Python's, tuples lists."""
-    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(method), default=lambda number: number.item()))
-    return plain
-
-
-def _plain_state(state: SpinCoherent) -> dict[str, Any]:
-    return dataclasses.asdict(state) | {"alpha": [state.alpha.real, state.alpha.imag]}
-
-
-def _check_kind(name: str, value: Any, kind: type, expected: str) -> None:
-    if not isinstance(value, kind):
-        raise checks.refuse(name, expected, value, error=TypeError)
 
 
 def _label(problem: Problem, method: Method, names: tuple[str, ...], solution: Solution) -> xr.Dataset:
@@ -155,12 +147,13 @@ def _label(problem: Problem, method: Method, names: tuple[str, ...], solution: S
 
 def _provenance(problem: Problem, method: Any) -> dict[str, Any]:
     """Everything that determines the numbers, as plain strings and numbers that a file can hold."""
-    versions = {name: metadata.version(name) for name in ("opendicke", "numpy", "scipy", "numba", "xarray")}
+    versions = {"opendicke": version()}
+    versions |= {name: metadata.version(name) for name in ("numpy", "scipy", "numba", "xarray")}
     return {
-        "model": json.dumps(dataclasses.asdict(problem.model)),
-        "state": json.dumps(_plain_state(problem.state)),
+        "model": json.dumps(description.plain(problem.model)),
+        "state": json.dumps(description.plain(problem.state)),
         "method": type(method).__name__,
-        "method_options": json.dumps(_plain_options(method)),
+        "method_options": json.dumps(description.plain(method)),
         "versions": json.dumps(versions | {"python": platform.python_version()}),
         "conventions": "hbar = 1; kappa is the field decay rate (the photon number decays at 2 kappa)",
     }

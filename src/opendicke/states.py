@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +75,7 @@ class SpinCoherent:
         """Amplitudes on |j, m = j − n>, n = 0 … N: shape (N+1,), unit norm, without overflow at any N."""
         from scipy.special import gammaln, xlogy  # slow to import
 
+        n_atoms = checks.integer("n_atoms", n_atoms, minimum=1)
         n = np.arange(n_atoms + 1)
         cos_half, sin_half = _cos_sin(self.theta / 2)
         log_binomial = gammaln(n_atoms + 1) - gammaln(n + 1) - gammaln(n_atoms - n + 1)
@@ -97,3 +99,19 @@ def Normal() -> SpinCoherent:
 def Inverted() -> SpinCoherent:
     """The inverted state: all atoms up, cavity in vacuum."""
     return SpinCoherent(theta=0.0)
+
+
+def check_state(state: Any) -> None:
+    """Refuse what is no state."""
+    checks.instance("state", state, SpinCoherent, "a state such as opendicke.SpinCoherent(theta, phi)")
+
+
+#: Names under which other states are looked for.
+OTHER_STATES = ("Fock", "Dicke", "GHZ", "Thermal", "Squeezed", "Cat", "Coherent", "Vacuum", "W")
+
+
+def hint_for(name: str) -> str:
+    """What to say to someone who looks for a state that is not there; empty for any other name."""
+    if name.removesuffix("State") not in OTHER_STATES:
+        return ""
+    return "Initial states are SpinCoherent(theta, phi, alpha), Normal() and Inverted(); others are not available."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,18 +20,26 @@ def list_studies(store: Path, as_json: bool) -> None:
     """List the studies of a store."""
     from opendicke.ensemble.store import Store
 
-    rows = []
-    for study in Store(store).studies():
-        about = study.check()
-        rows.append({"key": study.key, "method": about["method"], "trajectories": study.trajectories, **about["model"]})
+    rows, notes = [], []
+    for study, about in Store(store).readable():
+        found = {"key": study.key, "method": about["method"], "trajectories": study.trajectories}
+        left_out = study.left_out()
+        rows.append(found | {"left_out": left_out[1] if left_out else 0, **about["model"]})
+        notes.append(study.note())
     if as_json:
         click.echo(json.dumps(rows))
         return
-    for row in rows:
-        model = " ".join(f"{name}={value:g}" for name, value in list(row.items())[3:])
+    for row, note in zip(rows, notes, strict=True):
+        model = " ".join(f"{name}={_short(value)}" for name, value in list(row.items())[4:])
         click.echo(f"{row['key']}  {row['method']:<16} {row['trajectories']:>8} trajectories  {model}")
+        if note:
+            click.echo(f"{'':16}  {note}")
     if not rows:
         click.echo(f"{store} holds no study.")
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else f"{value}"
 
 
 @click.command()
@@ -42,9 +51,12 @@ def show(store: Path, key: str) -> None:
 
     study = Store(store).find(key)
     about = study.check()
-    chunks = {f"{first}-{first + count - 1}": study.file(range(first, first + count)).name
-              for first, count in study.chunks().items()}  # fmt: skip
-    click.echo(json.dumps({"key": study.key, "trajectories": study.trajectories, **about, "chunks": chunks}, indent=1))
+    files: dict[str, str] = {}
+    for chunk, file in study.files():
+        files.setdefault(f"{chunk.start}-{chunk.stop - 1}", file.name)
+    note = {"note": study.note()} if study.note() else {}
+    told = {"key": study.key, "trajectories": study.trajectories, **note, **about, "chunks": files}
+    click.echo(json.dumps(told, indent=1))
 
 
 @click.command()
@@ -70,11 +82,7 @@ def export(store: Path, key: str, path: Path) -> None:
     if path.suffix not in (".nc", ".csv"):
         raise click.UsageError(f"{path}: expected a name that ends in .nc or .csv")
     result = open_study(store, key)
-    if path.suffix == ".nc":
-        files.save(result, path)
-    else:
-        names = [name for name, data in result.data_vars.items() if data.dims == ("time",)]
-        result[names].to_dataframe().to_csv(path)
+    files.save(result, path) if path.suffix == ".nc" else files.save_table(result, path)
     click.echo(f"{path}: {result.attrs['trajectories']} trajectories")
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
+from opendicke import checks
+from opendicke.description import restore, restore_method
 from opendicke.ensemble.executors import Serial
-from opendicke.ensemble.store import Store, StoreError
+from opendicke.ensemble.store import Store, Stored, StoreError
 from opendicke.model import DickeModel
 from opendicke.solve import as_store, solve
 from opendicke.states import SpinCoherent
 from opendicke.study_file import METHODS
+
+log = logging.getLogger("opendicke.store")
 
 
 def open_study(store: Store | str | Path, key: str) -> xr.Dataset:
@@ -23,18 +28,25 @@ def open_study(store: Store | str | Path, key: str) -> xr.Dataset:
         key: the study's key, or its first digits.
 
     Returns:
-        What :func:`opendicke.solve` returns for as many trajectories.
+        What :func:`opendicke.solve` returns for as many trajectories: those before the first that is missing. A warning
+        in the log says so if later ones are stored.
 
     Raises:
-        StoreError: if there is no such study, or nothing in it.
+        StoreError: if there is no such study, nothing in it, or something that this version does not know.
     """
-    place = as_store(store)
-    study = place.find(key)
+    study = as_store(store).find(key)
     about: dict[str, Any] = study.check()
     if not study.trajectories:
-        raise StoreError(f"study {study.key}: no trajectory is stored yet")
-    options = {name: tuple(value) if isinstance(value, list) else value for name, value in about["options"].items()}
-    method = METHODS[about["method"]](trajectories=study.trajectories, **options)
-    state = SpinCoherent(**(about["state"] | {"alpha": complex(*about["state"]["alpha"])}))
-    model = DickeModel(**about["model"])
-    return solve(model, state, about["times"], method, executor=Serial(), progress=False, store=place)
+        raise StoreError(f"study {study.key}: {study.note() or 'no trajectory is stored yet'}")
+    if study.note():
+        log.warning("study %s: %s", study.path, study.note())
+    if about["method"] not in METHODS:
+        raise StoreError(f"study {study.key}: its method is {about['method']!r:.80}, and none of {', '.join(METHODS)}")
+    try:
+        method = restore_method(METHODS[about["method"]], about["options"], study.trajectories)
+        state, model = restore(SpinCoherent, about["state"]), restore(DickeModel, about["model"])
+        times = checks.time_grid(about["times"])
+    except (TypeError, ValueError) as problem:
+        raise StoreError(f"study {study.key}: this version cannot tell what it is ({problem})") from problem
+    # this very study, whatever this version would call it
+    return solve(model, state, times, method, executor=Stored(Serial(), study), progress=False)

@@ -28,6 +28,9 @@ METHODS: dict[str, Any] = {
     method.__name__: method for method in (NuHOPS, HOPS, TruncatedWigner, Lindblad, MeanField, Cumulants)
 }
 
+#: Evenly spaced numbers that a file may ask for.
+MOST_POINTS = 10**8
+
 EXAMPLE = """\
 # A study for `opendicke run` (and, with a [sweep], `opendicke sweep`). Rates in one unit of your choice, times in
 # its inverse; hbar = 1.
@@ -120,6 +123,10 @@ def load(path: Path) -> StudyFile:
         raise StudyFileError(f"{path}: not UTF-8 text ({problem})") from problem
     except tomllib.TOMLDecodeError as problem:
         raise StudyFileError(f"{path}: not TOML: {problem}") from problem
+    except RecursionError:
+        raise StudyFileError(f"{path}: brackets are nested too deeply") from None
+    except ValueError as problem:  # a path with a null byte, a number with thousands of digits
+        raise StudyFileError(f"{path}: cannot be read ({problem})") from problem
     return _Reader(path, text, content).study()
 
 
@@ -140,11 +147,12 @@ class _Reader:
 
     def _state(self) -> SpinCoherent:
         values = dict(self._section("state"))
-        if isinstance(values.get("alpha"), list):
+        alpha = values.get("alpha")
+        if isinstance(alpha, list):
             try:
-                values["alpha"] = complex(*values["alpha"])
+                values["alpha"] = complex(*checks.real_array("alpha", alpha, (2,)))
             except (TypeError, ValueError) as problem:
-                expected = f"expected [real part, imaginary part], got {values['alpha']!r}"
+                expected = f"expected [real part, imaginary part], got {checks.shown(alpha)}"
                 raise self.error("state", "alpha", expected) from problem
         state: SpinCoherent = self._build("state", SpinCoherent, values)
         return state
@@ -159,8 +167,8 @@ class _Reader:
     def _method(self, times: NDArray[np.float64]) -> Any:
         values = dict(self._section("method"))
         name = values.pop("name", None)
-        if name not in METHODS:
-            raise self.error("method", "name", f"expected one of {', '.join(METHODS)}, got {name!r}")
+        if not isinstance(name, str) or name not in METHODS:
+            raise self.error("method", "name", f"expected one of {', '.join(METHODS)}, got {checks.shown(name)}")
         if isinstance(values.get("precision"), dict):
             target = dict(values["precision"])
             target |= {"times": tuple(target["times"])} if isinstance(target.get("times"), list) else {}
@@ -176,8 +184,8 @@ class _Reader:
         output = self._section("output", required=False)
         self._only("output", output, {"store", "result", "observables"})
         for key in ("store", "result"):
-            if not isinstance(output.get(key, ""), str):
-                raise self.error("output", key, f"expected a path, got {output[key]!r}")
+            if not isinstance(output.get(key, "."), str) or output.get(key) == "":
+                raise self.error("output", key, f"expected a path, got {checks.shown(output[key])}")
         here = self.path.parent
         result = here / output.get("result", self.path.with_suffix(".nc").name)
         if result.suffix != ".nc":
@@ -187,7 +195,7 @@ class _Reader:
         names = output.get("observables")
         if names is not None:
             if not isinstance(names, list):
-                raise self.error("output", "observables", f"expected a list of names, got {names!r}")
+                raise self.error("output", "observables", f"expected a list of names, got {checks.shown(names)}")
             try:
                 names = select(tuple(names))
             except (TypeError, ValueError) as problem:
@@ -199,8 +207,8 @@ class _Reader:
         values = dict(self._section("sweep", required=False))
         common = values.pop("common_random_numbers", False)
         if not isinstance(common, bool):
-            raise self.error("sweep", "common_random_numbers", f"expected true or false, got {common!r}")
-        self._only("sweep", values, {item.name for item in dataclasses.fields(DickeModel)})
+            raise self.error("sweep", "common_random_numbers", f"expected true or false, got {checks.shown(common)}")
+        self._only("sweep", values, {item.name for item in dataclasses.fields(DickeModel)} | {"coupling"})
         grid = {name: self._axis("sweep", name, asked) for name, asked in values.items()}
         for name, axis in grid.items():
             try:
@@ -208,7 +216,7 @@ class _Reader:
                     model.replace(**{name: value})
             except (TypeError, ValueError) as problem:
                 raise self.error("sweep", name, str(problem)) from problem
-            if np.unique(axis).size != axis.size or not axis.size:
+            if np.unique(axis).size != axis.size:
                 raise self.error("sweep", name, f"expected different values, got {axis.tolist()}")
         return grid, common
 
@@ -235,18 +243,13 @@ class _Reader:
         if isinstance(values, list):
             values = {"values": values}
         if not isinstance(values, dict):
-            raise self.error(section, key, f"expected a list, or start, stop and points, got {values!r}")
+            raise self.error(section, key, f"expected a list, or start, stop and points, got {checks.shown(values)}")
         if set(values) not in ({"values"}, {"start", "stop", "points"}):
             raise self.error(section, key, f"expected values, or start, stop and points, got {', '.join(values)}")
-        numbers = values["values"] if "values" in values else list(values.values())
-        if not isinstance(numbers, list) or any(type(number) not in (int, float) for number in numbers):
-            raise self.error(section, key, f"expected numbers, got {numbers!r}")
-        if "values" in values:
-            return np.array(numbers)
-        if type(values["points"]) is not int or values["points"] < 1:
-            raise self.error(section, key, f"points: expected an integer >= 1, got {values['points']!r}")
-        axis = np.linspace(values["start"], values["stop"], values["points"])
-        return axis.astype(np.int64) if key == "n_atoms" and (axis == np.round(axis)).all() else axis
+        try:
+            return _numbers(values, whole=key == "n_atoms")
+        except (TypeError, ValueError) as problem:
+            raise self.error(section, key, str(problem)) from problem
 
     def _section(self, name: str, *, required: bool = True) -> dict[str, Any]:
         if name not in self.content:
@@ -255,7 +258,7 @@ class _Reader:
             return {}
         section = self.content[name]
         if not isinstance(section, dict):
-            raise self.error("", name, f"expected a section [{name}], got {section!r}")
+            raise self.error("", name, f"expected a section [{name}], got {checks.shown(section)}")
         return section
 
     def _only(self, section: str, values: dict[str, Any], known: set[str]) -> None:
@@ -276,7 +279,7 @@ class _Reader:
         """A complaint about a key of a section."""
         place = ".".join(part for part in (section, key) if part)
         where = f"{self.path}, line {self._line(section, key)}, {place}" if place else str(self.path)
-        return StudyFileError(f"{where}: {text}")
+        return StudyFileError(f"{where}: {text.removeprefix(f'{key or section}: ')}")
 
     def _line(self, section: str, key: str) -> int:
         """The line of a key in a section (or in a table inside it); of the section, if the key is not there."""
@@ -284,6 +287,18 @@ class _Reader:
         place = f"{section}.{key}".strip(".")
         inside = [line for name, line in lines.items() if f".{name}".endswith(f".{key}") and name.startswith(section)]
         return lines.get(place) or next(iter(inside), None) or lines.get(section, 1)
+
+
+def _numbers(values: dict[str, Any], *, whole: bool) -> NDArray[Any]:
+    """The numbers of ``{values}``, or of ``{start, stop, points}``; whole ones stay whole, evenly spaced if asked."""
+    if "values" in values:
+        checks.instance("values", values["values"], list, "a list of numbers")
+        axis = checks.real_array("values", values["values"])
+        listed = np.array(values["values"])
+        return listed if listed.dtype.kind in "iu" else axis
+    start, stop = (checks.rate(name, values[name]) for name in ("start", "stop"))
+    axis = np.linspace(start, stop, checks.integer("points", values["points"], minimum=1, maximum=MOST_POINTS))
+    return axis.astype(np.int64) if whole and (axis == np.round(axis)).all() and abs(axis).max() < 2**63 else axis
 
 
 def key_lines(text: str) -> dict[str, int]:

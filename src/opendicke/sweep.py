@@ -16,17 +16,19 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from opendicke import checks
-from opendicke.ensemble.executors import Serial, Threads, closing, opened
-from opendicke.ensemble.store import Store, StoreError, Study, key_of
+from opendicke import checks, description
+from opendicke.ensemble.executors import Serial, Threads, check_executor, closing, opened
+from opendicke.ensemble.store import Store, Stored, StoreError
+from opendicke.ensemble.study import Study
 from opendicke.methods.hops import HOPS, HOPSSimulator
 from opendicke.methods.nuhops import NuHOPS, NuHOPSSimulator
 from opendicke.methods.truncated_wigner import TruncatedWigner, WignerSimulator
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, check_model
+from opendicke.observables.catalogue import VARIABLES
 from opendicke.problem import Executor, Method, Problem, Progress
 from opendicke.progress import SharedMeter, meter
-from opendicke.solve import as_store, describe, solve
-from opendicke.states import SpinCoherent
+from opendicke.solve import as_store, check_method, describe, solve
+from opendicke.states import SpinCoherent, check_state
 
 #: Numbers in a result's attrs that become variables of the sweep.
 COUNTS = (
@@ -38,6 +40,13 @@ COUNTS = (
     "noise_step",
     "precision_reached",
     "wall_time_s",
+)
+
+
+#: Names that a parameter cannot have: other names in the answer, and options of xarray's ``sel``, ``isel``, ``interp``.
+TAKEN = frozenset(
+    {"time", "self", "method", "tolerance", "drop", "indexers", "missing_dims", "coords", "assume_sorted", "kwargs"}
+    | {*VARIABLES, *COUNTS, "method_non_numeric", "labels", "errors", "copy", "fill_value"}
 )
 
 
@@ -72,6 +81,7 @@ def sweep(
     Args:
         model: the model whose parameters are replaced, or a function from the grid's parameters to a model.
         grid: parameter name -> its values (one-dimensional, all different); the sweep runs over their product.
+            ``"coupling"`` is :math:`g_- + g_+`, at the model's ratio of the two (see :meth:`DickeModel.replace`).
         state, times, method, observables, executor: as for :func:`opendicke.solve`. A ``Precision`` in the method holds
             at every point by itself.
         common_random_numbers: use the same noise at every point, so that differences between points are less noisy (the
@@ -98,6 +108,10 @@ def sweep(
     array([[ 5.,  0.],
            [ 5., -5.]])
     """
+    check_method("method", method)
+    check_state(state)
+    checks.flag("common_random_numbers", common_random_numbers)
+    checks.flag("run_missing", run_missing)
     axes = _axes(grid)
     points = list(_points(model, axes))
     if common_random_numbers:
@@ -108,7 +122,7 @@ def sweep(
         state, checks.time_grid(times), method, observables, common_random_numbers, run_missing, store, shared
     )
     try:
-        with opened(executor or Threads()) as started:
+        with opened(check_executor(executor)) as started:
             together = min(getattr(started, "workers", None) or 1, MOST_POINTS) if trajectories else 1
             who = Threads(together) if together > 1 else Serial()
             with closing(who.map(partial(asked.solve, started), points)) as results:
@@ -134,13 +148,15 @@ class _Asked:
         """The answer at one point, time series and attrs only; None where nothing is stored and nothing to be run."""
         place, model = point
         method = self.method if self.common_random_numbers else with_point(self.method, model)
-        if not self.run_missing:
-            method = _only_stored(Problem(model, self.state, self.times), method, self.store)
         gauge = self.meter.point({name: f"{value:g}" for name, value in place.items()})
-        if method is None:
-            gauge.close()
-            return None
         options: dict[str, Any] = {"executor": executor, "progress": gauge, "store": self.store}
+        if not self.run_missing:
+            study = _begun(Problem(model, self.state, self.times), method, self.store)
+            if study is None:
+                gauge.close()
+                return None
+            method = dataclasses.replace(method, trajectories=min(study.trajectories, method.trajectories))
+            options |= {"executor": Stored(executor, study), "store": None}
         result = solve(model, self.state, self.times, method, self.observables, **options)
         return result[[name for name, data in result.data_vars.items() if data.dims == ("time",)]]
 
@@ -157,26 +173,32 @@ def with_point(method: Any, model: DickeModel) -> Any:
     """The method with random streams of this model's own (a method without streams is returned as it is)."""
     if "point" not in {field.name for field in dataclasses.fields(method)}:
         return method
-    digest = hashlib.sha256(json.dumps(dataclasses.asdict(model), sort_keys=True).encode()).digest()
+    digest = hashlib.sha256(json.dumps(description.describe(model), sort_keys=True).encode()).digest()
     return dataclasses.replace(method, point=int.from_bytes(digest[:8], "big"))
 
 
-def _only_stored(problem: Problem, method: Any, store: Store | str | Path | None) -> Any:
-    """The method with as many trajectories as are stored, at most; None if there are none."""
+def _begun(problem: Problem, method: Any, store: Store | str | Path | None) -> Study | None:
+    """The study that is stored of a problem, if there is anything in it."""
     if store is None:
         raise checks.refuse("store", "a folder, when nothing is to be run", store)
-    study = Study(as_store(store).root / key_of(describe(problem, method)))
-    there = min(study.trajectories, method.trajectories)
-    return dataclasses.replace(method, trajectories=there) if there else None
+    study = as_store(store).lookup(describe(problem, method))
+    return study if study is not None and study.trajectories else None
 
 
 def _axes(grid: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
-    if not grid:
-        raise checks.refuse("grid", "at least one parameter", dict(grid))
-    axes = {name: np.asarray(values) for name, values in grid.items()}
-    for name, values in axes.items():
-        if values.ndim != 1 or values.size == 0 or np.unique(values).size != values.size:
+    if not isinstance(grid, Mapping) or not grid:
+        expected = "a mapping from at least one parameter to its values"
+        raise checks.refuse("grid", expected, grid, error=ValueError if isinstance(grid, Mapping) else TypeError)
+    for name in grid:
+        if not isinstance(name, str) or not name.isidentifier() or name in TAKEN:
+            raise checks.refuse("grid", "names of parameters that the answer has no other use for", name)
+    axes: dict[str, NDArray[Any]] = {}
+    for name, values in grid.items():
+        axis = checks.real_array(f"grid[{name!r}]", values)
+        if np.unique(axis).size != axis.size:
             raise checks.refuse(f"grid[{name!r}]", "a one-dimensional sequence of different values", values)
+        whole = np.asarray(values).dtype.kind in "iu"
+        axes[name] = np.array(values) if whole else axis
     return axes
 
 
@@ -184,11 +206,15 @@ def _points(
     model: DickeModel | Callable[..., DickeModel], axes: dict[str, NDArray[Any]]
 ) -> Iterator[tuple[dict[str, Any], DickeModel]]:
     """Every point of the grid: its parameters, and its model."""
-    known = {field.name for field in dataclasses.fields(DickeModel)}
+    if not callable(model):
+        check_model(model)
+    known = {field.name for field in dataclasses.fields(DickeModel)} | {"coupling"}
     for values in itertools.product(*(axis.tolist() for axis in axes.values())):
         place = dict(zip(axes, values, strict=True))
         if not isinstance(model, DickeModel):
-            yield place, model(**place)
+            made = model(**place)
+            checks.instance("model", made, DickeModel, "a function that returns an opendicke.DickeModel")
+            yield place, made
             continue
         for name in place:
             if name not in known:

@@ -13,7 +13,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from opendicke.analysis.spin_states import SpinState, apply_spin, jackknife, spin_state, tabulate
+from opendicke.analysis.jackknife import jackknife_samples
+from opendicke.analysis.spin_states import SpinState, apply_spin, spin_state, tabulate
 
 #: Eigenvalues of ρ below this count as zero: they add less than this times N² to the Fisher information.
 NO_WEIGHT = 1e-13
@@ -49,11 +50,12 @@ def fisher_information(
             degree of freedom less.
 
     Returns:
-        Dataset over state_time with ``qfi`` (component, component_), ``qfi_max``, its ``axis`` (component) and, if
-        sampled, ``_sem`` and ``_uncorrected`` of ``qfi`` and ``qfi_max``.
+        Dataset over state_time, the times of ``keep_states``, with ``qfi`` (component, component_), ``qfi_max``, its
+        ``axis`` (component) and, if sampled, ``_sem`` and ``_uncorrected`` of ``qfi`` and ``qfi_max``.
 
     Raises:
-        ValueError: if the dataset holds no states, or fewer than two trajectories.
+        TypeError, ValueError: if the dataset holds no states, none at one of ``times``, or fewer than two
+            trajectories.
 
     >>> import opendicke as od
     >>> model = od.DickeModel.balanced(n_atoms=4, omega_a=1.0, omega_c=1.0, kappa=1.0, coupling=0.0)
@@ -73,15 +75,12 @@ def fisher_information(
         if not state.sampled:
             found = estimate(np.ones(len(state.weights), dtype=bool))
             return {"qfi": found[:9].reshape(3, 3), "qfi_max": found[9], "axis": _axis(found)}
-        uncorrected, corrected, sem = jackknife(len(state.weights), batches, estimate, cautious=True)
-        answer: dict[str, Any] = {"axis": _axis(corrected)}
-        for ending, values in (("", corrected), ("_sem", sem), ("_uncorrected", uncorrected)):
-            answer |= {f"qfi{ending}": values[:9].reshape(3, 3), f"qfi_max{ending}": values[9]}
-        return answer
+        both = jackknife_samples(len(state.weights), batches, estimate, cautious=True)
+        qfi = both.part(np.s_[:9], (3, 3))
+        return {"qfi": qfi, "qfi_max": both.part(np.s_[9], ()), "axis": _axis(both.value)}
 
     matrix = ("component", "component_")
-    dims = {"qfi": matrix, "qfi_sem": matrix, "qfi_uncorrected": matrix, "axis": ("component",)}
-    answer = tabulate(dataset, times, row, DEFINITIONS, dims)
+    answer = tabulate(dataset, times, row, DEFINITIONS, {"qfi": matrix, "axis": ("component",)})
     return answer.assign_coords(component=list("xyz"), component_=list("xyz"))
 
 

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, check_model
 
 Kind = Literal["normal", "inverted", "SR+", "SR-"]
 Stability = Literal["stable", "marginal", "unstable"]
@@ -209,6 +209,7 @@ def fixed_points(model: DickeModel) -> tuple[FixedPoint, ...]:
     >>> fixed_points(model)[2].m.round(6)
     array([ 0.375516, -0.258157, -0.205773])
     """
+    check_model(model)
     if model.omega_c == 0 and model.kappa == 0:
         hint = "Without either, the mean-field fixed points are not isolated."
         raise checks.refuse("omega_c, kappa", "at least one of them nonzero", (0.0, 0.0), hint)
@@ -233,8 +234,7 @@ def fixed_point(model: DickeModel, kind: Kind) -> FixedPoint:
         ...
     ValueError: kind: expected one of normal, inverted (the fixed points of this model), got 'SR+'.
     """
-    if kind not in get_args(Kind):
-        raise checks.refuse("kind", f"one of {', '.join(get_args(Kind))}", kind)
+    checks.choice("kind", kind, get_args(Kind))
     points = fixed_points(model)
     for point in points:
         if point.kind == kind:

@@ -18,11 +18,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks
 from opendicke.engine import mean_flow
-from opendicke.model import DickeModel
-from opendicke.states import SpinCoherent
+from opendicke.methods.mean_field import flow_parameters
+from opendicke.model import DickeModel, check_model
+from opendicke.states import SpinCoherent, check_state
 
 #: Length of a step times the fastest rate; the local error of a step is then about 1e-8.
 STEP = 0.1
+#: More steps than this would run for days.
+MOST_STEPS = 1e12
 #: Largest relative change of the spin's length in one step that is accepted.
 STEP_ERROR = 1e-6
 #: Two passes through the section closer than this are the same point, and a speed below it is rest.
@@ -79,13 +82,14 @@ def relax(
     >>> m.round(6) + 0.0, beta.round(6)
     (array([[ 0.433013,  0.      , -0.25    ]]), array([-0.433013-0.433013j]))
     """
-    spins = np.atleast_2d(np.asarray(m, dtype=float))
+    check_model(model)
+    spins = np.atleast_2d(checks.real_array("m", m, None))
     if spins.shape[1:] != (3,) or not np.allclose(np.linalg.norm(spins, axis=1), 0.5, rtol=0, atol=1e-9):
         raise checks.refuse("m", "an array of shape (n, 3) of vectors of length 1/2", m)
-    fields = np.broadcast_to(np.asarray(beta, dtype=complex), spins.shape[:1])
+    fields = _fields(beta, len(spins))
     states = np.column_stack([spins, fields.real, fields.imag])
     h, steps = _steps(model, states, checks.real("duration", duration, minimum=0.0), step)
-    _accept(mean_flow.advance(_parameters(model), states, h, steps), h)
+    _accept(mean_flow.advance(flow_parameters(model), states, h, steps), h)
     return states[:, :3], states[:, 3] + 1j * states[:, 4]
 
 
@@ -128,8 +132,8 @@ def lyapunov_exponent(
     y = _start(model, state)
     count = checks.integer("blocks", blocks, minimum=2)
     h, steps = _steps(model, y[None], checks.real("transient", transient, minimum=0.0), step)
-    _accept(mean_flow.advance(_parameters(model), y[None], h, steps), h)
-    return _exponent(model, y, checks.real("duration", duration, above=0.0), count, step)
+    _accept(mean_flow.advance(flow_parameters(model), y[None], h, steps), h)
+    return _exponent(model, y, _long("duration", duration, model, y), count, step)
 
 
 def attractor(
@@ -157,13 +161,15 @@ def attractor(
     >>> cycle.kind, round(cycle.period, 4)
     ('limit cycle', 2.4724)
     """
+    check_model(model)
     if model.kappa == 0:
         raise checks.refuse("kappa", "a number > 0", 0.0, "Without loss the flow is Hamiltonian and nothing attracts.")
-    y, wait = _start(model, state), checks.real("transient", transient, above=0.0)
+    y = _start(model, state)
+    wait = _long("transient", transient, model, y)
     found = Attractor("undecided", y[:3], complex(y[3], y[4]))
     for _ in range(checks.integer("attempts", attempts, minimum=1)):
         h, steps = _steps(model, y[None], wait, step)
-        _accept(mean_flow.advance(_parameters(model), y[None], h, steps), h)
+        _accept(mean_flow.advance(flow_parameters(model), y[None], h, steps), h)
         found = _look(model, y.copy(), h, 4 * wait)
         if found.kind != "undecided":
             break
@@ -174,13 +180,13 @@ def attractor(
 def _look(model: DickeModel, y: NDArray[np.float64], h: float, duration: float) -> Attractor:
     """What the state ``y``, assumed to be on the attractor, is on."""
     velocity = np.zeros(5)
-    mean_flow.derivative(_parameters(model), y, velocity)
+    mean_flow.velocity(flow_parameters(model), y, velocity)
     m, beta = y[:3].copy(), complex(y[3], y[4])
     if np.linalg.norm(velocity) < SAME:
         return Attractor("fixed point", m, beta)
     times, states = np.zeros(PASSES), np.zeros((PASSES, 5))
     steps = math.ceil(duration / h)
-    found = mean_flow.maxima(_parameters(model), y.copy(), h, steps, times, states)
+    found = mean_flow.maxima(flow_parameters(model), y.copy(), h, steps, times, states)
     times, states = times[:found], states[:found]
     mirrored = states * np.array([-1.0, -1.0, 1.0, -1.0, -1.0])
     for length in range(1, min(LONGEST, found // 3) + 1):
@@ -209,18 +215,25 @@ def _exponent(
     deviation = np.array([0.36, 0.48, -0.6, 0.8, 0.3])
     deviation[:3] -= 4 * (deviation[:3] @ y[:3]) * y[:3]
     warm_up = np.zeros(max(1, logarithms.size // 20))
-    _accept(mean_flow.growth(_parameters(model), y, deviation, h, renormalise, warm_up), h)
-    _accept(mean_flow.growth(_parameters(model), y, deviation, h, renormalise, logarithms), h)
+    _accept(mean_flow.growth(flow_parameters(model), y, deviation, h, renormalise, warm_up), h)
+    _accept(mean_flow.growth(flow_parameters(model), y, deviation, h, renormalise, logarithms), h)
     rates = logarithms.reshape(blocks, per_block).mean(axis=1) / (h * renormalise)
     return float(rates.mean()), float(rates.std(ddof=1) / math.sqrt(blocks))
 
 
-def _parameters(model: DickeModel) -> NDArray[np.float64]:
-    couplings = (model.g_minus + model.g_plus, model.g_minus - model.g_plus)
-    return np.array([model.omega_a, model.omega_c, model.kappa, *couplings])
+def _fields(beta: ArrayLike, count: int) -> NDArray[np.complex128]:
+    """The initial fields, one for each spin."""
+    fields = checks.number_array("beta", beta, "iufc", "complex numbers")
+    if fields.shape not in ((), (1,), (count,)):
+        raise checks.refuse("beta", f"a number, or an array of shape ({count},)", f"an array of shape {fields.shape}")
+    if not np.isfinite(fields).all():
+        raise checks.refuse("beta", "finite numbers", beta)
+    return np.broadcast_to(fields.astype(complex), (count,))
 
 
 def _start(model: DickeModel, state: SpinCoherent) -> NDArray[np.float64]:
+    check_model(model)
+    check_state(state)
     beta = state.alpha / math.sqrt(model.n_atoms)
     return np.array([*(0.5 * component for component in state.direction), beta.real, beta.imag])
 
@@ -233,9 +246,17 @@ def _fastest(model: DickeModel, states: NDArray[np.float64]) -> float:
     return abs(model.omega_a) + abs(model.omega_c) + model.kappa + coupling * (1 + 2 * field)
 
 
+def _long(name: str, duration: float, model: DickeModel, y: NDArray[np.float64]) -> float:
+    """A duration in which the state ``y`` can move: not shorter than one default step."""
+    least = STEP / _fastest(model, y[None])
+    return checks.real(name, duration, above=0.0, minimum=least, hint=f"{STEP:g} / (fastest rate) is the least.")
+
+
 def _steps(model: DickeModel, states: NDArray[np.float64], duration: float, step: float | None) -> tuple[float, int]:
     """Length and number of equal steps that make up ``duration``."""
     longest = STEP / _fastest(model, states) if step is None else checks.real("step", step, above=0.0)
+    if duration / longest > MOST_STEPS:
+        raise checks.refuse("duration, step", f"at most {MOST_STEPS:g} steps", duration / longest)
     count = max(1, math.ceil(duration / longest))
     return duration / count, count
 

@@ -203,7 +203,8 @@ def fluctuations(point: FixedPoint) -> Fluctuations:
         point: a stable fixed point, e.g. ``fixed_point(model, "normal")``.
 
     Raises:
-        ValueError: if ``point`` is not stable: fluctuations about it grow and no stationary state exists.
+        TypeError: if ``point`` is not a fixed point.
+        ValueError: if it is not stable: fluctuations about it grow and no stationary state exists.
 
     >>> from opendicke import DickeModel
     >>> from opendicke.analysis.fixed_points import fixed_point
@@ -212,6 +213,9 @@ def fluctuations(point: FixedPoint) -> Fluctuations:
     >>> round(normal.squeezing, 6), round(normal.excitations, 6), round(normal.photons, 6)
     (0.575405, 1.014969, 0.975739)
     """
+    if not isinstance(point, FixedPoint):
+        hint = 'Pass fixed_point(model, "normal").'
+        raise checks.refuse("point", "a FixedPoint", point, hint, TypeError)
     if not point.is_stable:
         got = f"the {point.stability} {point.kind} state (largest growth rate {point.leading:.3g})"
         raise checks.refuse("point", "a stable fixed point", got, "Take one of fixed_points(model) with is_stable.")

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks
-from opendicke.analysis.spin_states import PureStates, pure_states, state_times
+from opendicke.analysis.spin_states import PureStates, chosen_times, pure_states, state_time_of
 
 #: θ and φ, and the weights of an integral over each.
 Axes = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
@@ -38,7 +39,7 @@ def husimi(
     theta: ArrayLike | None = None,
     phi: ArrayLike | None = None,
     points_per_width: float = 3.0,
-    memory_limit: int = 2**30,
+    max_memory: float = 1.0,
 ) -> xr.Dataset:
     r"""The spin's Husimi function on a grid of directions.
 
@@ -52,16 +53,17 @@ def husimi(
             cover a window only.
         points_per_width: grid points per standard deviation :math:`\sqrt{2/N}` of a coherent state's Q; sets the
             grid when theta and phi are not given.
-        memory_limit: bytes that the answer may take.
+        max_memory: memory that the answer may take, in GiB.
 
     Returns:
         Dataset over (state_time, theta, phi) with ``Q`` (per steradian), ``Q_sem`` (standard error of Q over the
         trajectories; absent if the states are exact) and ``norm``, the integral of Q over the grid. Weights of that
-        integral are the coordinates ``theta_weight`` (with :math:`\sin\theta`) and ``phi_weight``.
+        integral are the coordinates ``theta_weight`` (with :math:`\sin\theta`) and ``phi_weight``. ``state_time`` are
+        the times of ``keep_states``, some of the answer's ``time``.
 
     Raises:
-        ValueError: for a grid that would not fit into ``memory_limit`` or is too coarse to integrate Q over the
-            sphere; if the dataset holds no states.
+        TypeError, ValueError: for a grid that would not fit into ``max_memory`` or is too coarse to integrate Q over
+            the sphere; if the dataset holds no states, or none at one of ``times``.
 
     >>> import opendicke as od
     >>> model = od.DickeModel.balanced(n_atoms=10**4, omega_a=1.0, omega_c=2.5, kappa=0.5, coupling=0.0)
@@ -70,16 +72,16 @@ def husimi(
     >>> (q.Q.isel(state_time=0, phi=0) * 4 * np.pi / (10**4 + 1)).values.round(4)
     array([0.7788, 1.    , 0.7788])
     """
-    chosen = state_times(dataset) if times is None else np.atleast_1d(np.asarray(times, dtype=np.float64))
+    chosen, limit = chosen_times(dataset, times), checks.real("max_memory", max_memory, above=0.0)
     everywhere = theta is None and phi is None
     if everywhere:
         n_atoms = pure_states(dataset, chosen[0]).n_atoms
         size = _sphere_size(n_atoms, checks.real("points_per_width", points_per_width, above=0.0))
-        _check_memory(dataset, chosen, size, memory_limit)
+        _check_memory(dataset, chosen, size, limit)
         axes = _sphere(*size)
     else:
         axes = _window(theta, phi)
-        _check_memory(dataset, chosen, (axes[0].size, axes[1].size), memory_limit)
+        _check_memory(dataset, chosen, (axes[0].size, axes[1].size), limit)
     values = [_accumulate(pure_states(dataset, time), axes[0], axes[1]) for time in chosen]
     result = _label(dataset, chosen, axes, values)
     worst = float(np.abs(result.norm - 1).max())
@@ -136,8 +138,8 @@ def _trapezoid(axis: NDArray[np.float64]) -> NDArray[np.float64]:
     return weights
 
 
-def _check_memory(dataset: xr.Dataset, times: NDArray[np.float64], size: tuple[int, int], limit: int) -> None:
-    needed = 8 * size[0] * size[1] * (2 * times.size + 2)
+def _check_memory(dataset: xr.Dataset, times: NDArray[np.float64], size: tuple[int, int], limit: float) -> None:
+    needed = 8 * size[0] * size[1] * (2 * times.size + 2) / 2**30
     if needed <= limit:
         return
     states = pure_states(dataset, times[0])
@@ -145,10 +147,10 @@ def _check_memory(dataset: xr.Dataset, times: NDArray[np.float64], size: tuple[i
     low, high = np.degrees(np.arccos(np.clip([e3[:, 2].max(), e3[:, 2].min()], -1, 1)))
     azimuth = math.degrees(math.atan2(*e3[:, 1::-1].mean(axis=0)))
     raise ValueError(
-        f"theta, phi: expected a grid within memory_limit = {limit / 2**30:.3g} GiB, got {size[0]} x {size[1]} points "
-        f"at {times.size} times ({needed / 2**30:.3g} GiB). Pass theta and phi of a window (at the first time the "
+        f"theta, phi: expected a grid within max_memory = {limit:.3g} GiB, got {size[0]} x {size[1]} points "
+        f"at {times.size} times ({needed:.3g} GiB). Pass theta and phi of a window (at the first time the "
         f"states point to theta = {low:.3g} to {high:.3g} degrees, phi = {azimuth:.3g} degrees on average), fewer "
-        "times, a smaller points_per_width, or a larger memory_limit."
+        "times, a smaller points_per_width, or a larger max_memory."
     )
 
 
@@ -202,12 +204,13 @@ def _label(
     q = np.array([value for value, _ in values])
     data = {"Q": (dims, q, {"definition": "(N+1)/(4 pi) <theta,phi|rho|theta,phi>", "units": "1/sr"})}
     if values[0][1] is not None:
-        about = {"definition": "standard error of the mean of Q over trajectories", "units": "1/sr"}
+        about: dict[str, Any] = {"definition": "standard error of the mean of Q over trajectories", "units": "1/sr"}
+        about["degrees_of_freedom"] = dataset.sizes["trajectory"] - 1
         data["Q_sem"] = (dims, np.array([sem for _, sem in values]), about)
     norm = np.einsum("tij,i,j->t", q, theta_weight, phi_weight)
     about = {"definition": "integral of Q over the grid's directions", "units": "1"}
     coords = {
-        "state_time": (("state_time",), times, dict(dataset.state_time.attrs)),
+        "state_time": state_time_of(dataset, times),
         "theta": (("theta",), theta, {"definition": "polar angle", "units": "rad"}),
         "phi": (("phi",), phi, {"definition": "azimuth", "units": "rad"}),
         "theta_weight": (("theta",), theta_weight, {"definition": "weight of the integral, with sin(theta)"}),

@@ -9,7 +9,8 @@ not itself a mean over trajectories. With g batches of :math:`m_j` trajectories,
     \sigma_J^2 = \frac1g\sum_j\frac{(\tilde\theta_j-\theta_J)^2}{h_j-1},\qquad
     \tilde\theta_j = h_j\theta - (h_j-1)\theta_{(j)}
 
-are an estimate that has no bias of order 1/n, and its squared standard error.
+are an estimate that has no bias of order 1/n, and its squared standard error. Every jackknife of the library is
+:func:`leave_one_out`; what differs is how θ without one batch is found.
 
 Source: F. M. T. A. Busing, E. Meijer and R. van der Leeden, *Delete-m jackknife for unequal m*, Statistics and
 Computing 9, 3 (1999).
@@ -17,7 +18,7 @@ Computing 9, 3 (1999).
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -59,6 +60,12 @@ class Estimate:
             return self
         return replace(self, error=np.where(where, np.hypot(self.error, by.error), self.error))
 
+    def part(self, which: Any, shape: tuple[int, ...]) -> Estimate:
+        """One of several quantities that were estimated together: the elements ``which``, in ``shape``."""
+        value, uncorrected = self.value[which].reshape(shape), self.uncorrected[which].reshape(shape)
+        error = None if self.error is None else self.error[which].reshape(shape)
+        return Estimate(value, uncorrected, error, self.degrees)
+
 
 @dataclass(frozen=True, eq=False)
 class Batches:
@@ -92,42 +99,60 @@ class Batches:
     @property
     def without(self) -> NDArray[np.float64]:
         """Means without one batch after the other, shape (batches, ..., channels)."""
-        weight = self._column(self.sizes / (self.sizes.sum() - self.sizes), self.means.ndim)
+        weight = _column(self.sizes / (self.sizes.sum() - self.sizes), self.means.ndim)
         without: NDArray[np.float64] = self.whole + weight * (self.whole - self.means)
         return without
 
     @property
     def degrees(self) -> float:
-        r"""Degrees of freedom of the error: g − 1 for equal batches, fewer for unequal ones.
-
-        :math:`\sigma_J^2` of a mean is a quadratic form A in independent normal numbers; the χ² with the same mean and
-        variance has :math:`(\mathrm{tr}A)^2/\mathrm{tr}A^2` degrees of freedom (Satterthwaite).
-        """
-        share = self.sizes / self.sizes.sum()
-        deviations = (np.eye(share.size) - share) / np.sqrt(self.sizes)
-        form = deviations.T @ np.diag(share / (1 - share)) @ deviations
-        return float(np.trace(form) ** 2 / np.sum(form**2))
+        """Degrees of freedom of the error, :func:`degrees_of_freedom` of the sizes."""
+        return degrees_of_freedom(self.sizes)
 
     def estimate(self, whole: NDArray[Any], without: NDArray[Any]) -> Estimate:
         """The jackknife estimate of a quantity from its values with all batches, and without one after the other."""
-        share = self._column(self.sizes / self.sizes.sum(), without.ndim)
-        change = whole - without
-        value = whole + np.sum((1 - share) * change, axis=0)
-        deviation = whole + (1 / share - 1) * change - value
-        weight = share / (1 - share)
+        return leave_one_out(whole, without, self.sizes)
 
-        def spread(part: NDArray[np.float64]) -> NDArray[np.float64]:
-            squared: NDArray[np.float64] = np.mean(weight * part**2, axis=0)
-            return np.sqrt(squared)
 
-        error = spread(deviation.real)
-        if np.iscomplexobj(deviation):
-            error = error + 1j * spread(deviation.imag)
-        return Estimate(value, whole, error, self.degrees)
+def leave_one_out(whole: NDArray[Any], without: NDArray[Any], sizes: NDArray[np.int64]) -> Estimate:
+    """The jackknife estimate of a quantity θ, by the formulas at the top of this module.
 
-    @staticmethod
-    def _column(values: NDArray[np.float64], dimensions: int) -> NDArray[np.float64]:
-        return values.reshape(-1, *[1] * (dimensions - 1))
+    Args:
+        whole: θ from all trajectories, any shape, real or complex.
+        without: θ without batch j, shape (batches, ...).
+        sizes: trajectories m_j in each batch, shape (batches,).
+    """
+    share = _column(sizes / sizes.sum(), without.ndim)
+    change = whole - without
+    value = whole + np.sum((1 - share) * change, axis=0)
+    deviation = whole + (1 / share - 1) * change - value
+    weight = share / (1 - share)
+
+    def spread(part: NDArray[np.float64]) -> NDArray[np.float64]:
+        squared: NDArray[np.float64] = np.mean(weight * part**2, axis=0)
+        return np.sqrt(squared)
+
+    error = spread(deviation.real)
+    if np.iscomplexobj(deviation):
+        error = error + 1j * spread(deviation.imag)
+    return Estimate(value, whole, error, degrees_of_freedom(sizes))
+
+
+def degrees_of_freedom(sizes: NDArray[np.int64]) -> float:
+    r"""Degrees of freedom of a jackknife's error: g − 1 for equal batches, fewer for unequal ones.
+
+    :math:`\sigma_J^2` of a mean is a quadratic form A in independent normal numbers; the χ² with the same mean and
+    variance has :math:`(\mathrm{tr}A)^2/\mathrm{tr}A^2` degrees of freedom (Satterthwaite).
+    """
+    if (sizes == sizes[0]).all():
+        return float(sizes.size - 1)
+    share = sizes / sizes.sum()
+    deviations = (np.eye(share.size) - share) / np.sqrt(sizes)
+    form = deviations.T @ np.diag(share / (1 - share)) @ deviations
+    return float(np.trace(form) ** 2 / np.sum(form**2))
+
+
+def _column(values: NDArray[np.float64], dimensions: int) -> NDArray[np.float64]:
+    return values.reshape(-1, *[1] * (dimensions - 1))
 
 
 def jackknife(function: Callable[[NDArray[np.float64]], NDArray[Any]], means: ArrayLike, sizes: ArrayLike) -> Estimate:
@@ -161,6 +186,47 @@ def jackknife(function: Callable[[NDArray[np.float64]], NDArray[Any]], means: Ar
     return batches.estimate(np.asarray(function(batches.whole)), np.asarray(function(batches.without)))
 
 
+def jackknife_samples(
+    count: int, batches: int, function: Callable[[NDArray[np.bool_]], Any], *, cautious: bool = False
+) -> Estimate:
+    """A function of samples that are not reduced to means, such as kept states: one group is left out at a time.
+
+    Args:
+        count: samples, >= 2.
+        batches: groups, >= 2; as many as there are samples if these are fewer.
+        function: of the samples held, a mask of shape (count,); real, may return an array.
+        cautious: take the standard error from the scatter among the groups' own values where that is larger. For
+            functions with kinks, to which leaving out one group is too small a change.
+
+    Raises:
+        ValueError, TypeError: for fewer than two samples or groups.
+
+    >>> values = np.arange(8.0)
+    >>> square = jackknife_samples(8, 8, lambda held: values[held].mean() ** 2)
+    >>> float(square.value), float(square.uncorrected), square.degrees
+    (11.5, 12.25, 7.0)
+    """
+    member = sample_groups(count, batches)
+    groups = range(int(member.max()) + 1)
+    whole = np.asarray(function(np.ones(count, dtype=bool)), dtype=np.float64)
+    without = np.array([function(member != group) for group in groups], dtype=np.float64)
+    found = leave_one_out(whole, without, np.bincount(member))
+    if not cautious or found.error is None:
+        return found
+    alone = np.array([function(member == group) for group in groups], dtype=np.float64)
+    return replace(found, error=np.maximum(found.error, alone.std(axis=0, ddof=1) / math.sqrt(len(groups))))
+
+
+def sample_groups(count: int, batches: int) -> NDArray[np.int64]:
+    """The group of each sample: its index modulo the number of groups."""
+    groups = min(checks.integer("batches", batches, minimum=2), count)
+    if count < 2:
+        hint = "Solve with more trajectories."
+        raise checks.refuse("dataset", "at least 2 trajectories with states", count, hint)
+    member: NDArray[np.int64] = np.arange(count) % groups
+    return member
+
+
 @dataclass(frozen=True, eq=False)
 class ChannelMeans:
     """The channel means of a result, with the batches that they come from if it was sampled.
@@ -189,13 +255,10 @@ class ChannelMeans:
             TypeError, ValueError: for anything else, a mean-field result (it has no fluctuations), or one that lacks
                 a channel.
         """
-        if not isinstance(dataset, xr.Dataset) or "model" not in dataset.attrs:
-            hint = "Keep its attrs: with xarray, xr.set_options(keep_attrs=True)."
-            raise checks.refuse("dataset", "a Dataset that opendicke.solve returned", type(dataset), hint, TypeError)
+        n_atoms = int(checks.dataset_model(dataset)["n_atoms"])
         if str(dataset.attrs.get("moments", "")).startswith("factorised"):
             hint = "Use Cumulants, or the Gaussian fluctuations of opendicke.analysis.gaussian."
             raise checks.refuse("dataset", "a method with fluctuations", dataset.attrs["method"], hint)
-        n_atoms = int(json.loads(dataset.attrs["model"])["n_atoms"])
         if "batch_means" in dataset:
             means = dataset.batch_means.transpose("batch", ..., "channel").sel(channel=list(CHANNELS))
             batches = Batches(means.values, dataset.batch_size.values)
@@ -236,27 +299,53 @@ def _channels_from_variables(
 def interval(dataset: xr.Dataset, name: str, level: float = 0.95) -> tuple[xr.DataArray, xr.DataArray]:
     r"""The confidence interval of a variable, from its standard error and Student's t.
 
-    .. math:: \theta_J \pm t_{(1+p)/2,\,\nu}\,\sigma_J
+    .. math:: \theta \pm t_{(1+p)/2,\,\nu}\,\sigma
+
+    with ν the degrees of freedom of the standard error σ: of a mean over n trajectories n − 1, of a jackknife over g
+    groups g − 1.
 
     Args:
-        dataset: what a function of :mod:`opendicke.analysis` returned for a sampled result.
-        name: the variable.
+        dataset: a sampled answer of :func:`opendicke.solve`, or what a function of :mod:`opendicke.analysis` made of
+            it.
+        name: a variable with an error bar, such as ``"Sz"``, ``"xi2"``, ``"negativity"``, ``"purity"``, ``"Q"``.
         level: probability p with which the interval covers the truth, between 0 and 1.
 
     Returns:
         Lower and upper end. For a complex variable the real and imaginary parts have an interval each.
 
     Raises:
-        ValueError: if there is no error bar for ``name``, or for a level that is no probability.
+        TypeError, ValueError: if there is no error bar for ``name``, or for a level that is no probability.
+
+    >>> import opendicke as od
+    >>> model = od.DickeModel(n_atoms=10, omega_a=1, omega_c=1, kappa=1, g_minus=1.8, g_plus=0.782)
+    >>> answer = od.solve(model, od.Normal(), [1.0], od.NuHOPS(trajectories=16))
+    >>> low, high = interval(answer, "Sz")
+    >>> ((high - low) / answer.Sz_sem / 2).values.round(3)  # Student's t of 15 degrees of freedom
+    array([2.131])
     """
     from scipy.special import stdtrit
 
-    if f"{name}_sem" not in dataset or "degrees_of_freedom" not in dataset.attrs:
-        raise checks.refuse("name", "a variable with an error bar (<name>_sem, degrees_of_freedom)", name)
+    if not isinstance(dataset, xr.Dataset):
+        raise checks.refuse("dataset", "an xarray Dataset with error bars", type(dataset), error=TypeError)
+    degrees = _degrees(dataset, name)
+    if degrees is None:
+        known = ", ".join(str(other)[:-4] for other in dataset if str(other).endswith("_sem"))
+        hint = f"This dataset has error bars of {known}." if known else "This dataset has no error bars."
+        raise checks.refuse("name", "a variable with an error bar", name, hint)
     if not 0 < checks.real("level", level) < 1:
         raise checks.refuse("level", "a number between 0 and 1", level)
-    reach = float(stdtrit(dataset.attrs["degrees_of_freedom"], (1 + level) / 2)) * dataset[f"{name}_sem"]
+    reach = float(stdtrit(degrees, (1 + level) / 2)) * dataset[f"{name}_sem"]
     return dataset[name] - reach, dataset[name] + reach
+
+
+def _degrees(dataset: xr.Dataset, name: str) -> float | None:
+    """Degrees of freedom of the error bar of ``name``; None if it has none, or says nothing of them."""
+    if not isinstance(name, str) or name not in dataset or f"{name}_sem" not in dataset:
+        return None
+    found = dataset[f"{name}_sem"].attrs.get("degrees_of_freedom", dataset.attrs.get("degrees_of_freedom"))
+    if found is None and name in VARIABLES and "trajectories" in dataset.attrs:
+        found = dataset.attrs["trajectories"] - 1  # the error of solve's means comes from single trajectories
+    return None if found is None else float(found)
 
 
 @dataclass(frozen=True)

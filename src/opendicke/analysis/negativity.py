@@ -1,29 +1,16 @@
 r"""Entanglement of two parts of the spin: the negativity, from trajectories, at N of thousands.
 
-A trajectory's state has a Schmidt decomposition :math:`\psi = \sum_a \sigma_a\, u_a\otimes w_a` of few terms. Written
-with the product vectors :math:`y_{ab} = u_a^*\otimes w_b`, its partial transpose is
+The eigenvalues of the partial transpose come from the cheaper one of two forms: the full matrix of dimension
+:math:`(n_1+1)(n_2+1)`, whose cost does not depend on the number of trajectories, or, where that is large, the
+matrix on the span of the trajectories' product vectors (:mod:`opendicke.analysis.product_vectors`).
 
-.. math::
-    (|\psi\rangle\langle\psi|)^{T_A} = \sum_{ab}\sigma_a\sigma_b\, y_{ba}y_{ab}^\dagger
-    = \sum_a \sigma_a^2\, y_{aa}y_{aa}^\dagger
-    + \sum_{a<b}\sigma_a\sigma_b\,(s_{ab}s_{ab}^\dagger - t_{ab}t_{ab}^\dagger),\qquad
-    s_{ab} = \frac{y_{ab}+y_{ba}}{\sqrt2},\quad t_{ab} = \frac{i(y_{ab}-y_{ba})}{\sqrt2}
-
-so that :math:`\rho^{T_A} = ZDZ^\dagger` with columns Z and signs D = ±1. Its nonzero eigenvalues are those of
-:math:`L^\dagger DL`, :math:`LL^\dagger = Z^\dagger Z`: only overlaps of the parts' Schmidt vectors are needed, and a
-pivoted Cholesky factor L as wide as the state is extended, some thousand columns at N = 1000, never a matrix of
-dimension :math:`(n_1+1)(n_2+1)`. With equal parts everything is real, because exchanging them and complex
-conjugation together leave :math:`\rho^{T_A}` as it is.
-
-Sources: G. Vidal and R. F. Werner, Phys. Rev. A 65, 032314 (2002), for the negativity; H. Harbrecht, M. Peters and
-R. Schneider, Appl. Numer. Math. 62, 428 (2012), for the pivoted Cholesky decomposition with a trace bound.
+Source: G. Vidal and R. F. Werner, Phys. Rev. A 65, 032314 (2002).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,13 +18,20 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from opendicke import checks
-from opendicke.analysis.spin_states import PureStates, jackknife, jackknife_groups, pure_states, rotate_to_lab, tabulate
+from opendicke.analysis.jackknife import jackknife_samples, sample_groups
+from opendicke.analysis.product_vectors import (
+    TooLarge,
+    check_memory,
+    cholesky,
+    product_vectors,
+    split_table,
+    transposed,
+    vectors_expected,
+)  # fmt: skip
+from opendicke.analysis.spin_states import PureStates, mixture, pure_states, tabulate
 
-#: Squared lengths below this, relative to the longest column's, are rounding noise.
-ROUNDING = 1e-13
-
-#: Pivots that are chosen together, and out of how many candidates.
-PIVOTS, CANDIDATES = 128, 400
+#: The partial transpose on some basis, from the trajectories held, a mask; with unit trace.
+Transpose = Callable[[NDArray[np.bool_]], NDArray[Any]]
 
 DEFINITIONS = {
     "negativity": "(||rho^TA||_1 - 1)/2 of the spin split in two",
@@ -55,7 +49,7 @@ def negativity(
     split: int | None = None,
     batches: int = 8,
     neglect: float | None = None,
-    memory_limit: int = 2**32,
+    max_memory: float = 4.0,
 ) -> xr.Dataset:
     r"""Negativity and logarithmic negativity between n₁ and the other n₂ = N − n₁ atoms.
 
@@ -75,17 +69,19 @@ def negativity(
         batches: groups of trajectories for bias and error bars, >= 2; 95 % intervals follow from Student's t with one
             degree of freedom less. The negativity has kinks where eigenvalues change sign, so the error is the larger
             one of the jackknife's and of the scatter among groups.
-        neglect: share of the product vectors' weight that is neglected (see ``neglected`` for what follows); None for
-            1e-5, and 1e-12 if the states are exact.
-        memory_limit: bytes that may be taken.
+        neglect: share of the product vectors' weight that may be neglected (see ``neglected`` for what follows); None
+            for 1e-5, and 1e-12 if the states are exact. Where the full matrix is cheaper, nothing is.
+        max_memory: memory that may be taken, in GiB.
 
     Returns:
         Dataset over state_time with ``negativity`` and ``log_negativity``; if sampled also ``_sem`` (standard errors)
         and ``_uncorrected`` of both, and ``negativity_lower``; ``neglected``, a strict bound on the truncation's
-        effect on the uncorrected negativity (what is found in practice is 10 to 100 times less), and ``rank``.
+        effect on the uncorrected negativity (what is found in practice is 10 to 100 times less; 0 for the full
+        matrix), and ``rank``. ``state_time`` are the times of ``keep_states``, some of the answer's ``time``.
 
     Raises:
-        ValueError: for N = 1 or a ``split`` out of range, a dataset without states, or a need for more memory.
+        TypeError, ValueError: for N = 1 or a ``split`` out of range, a dataset without states, times at which none were
+            kept, fewer than two trajectories, or a need for more memory.
 
     >>> import opendicke as od
     >>> model = od.DickeModel.balanced(n_atoms=2, omega_a=1.0, omega_c=1.0, kappa=1.0, coupling=0.0)
@@ -94,13 +90,24 @@ def negativity(
     array([0.])
     """
 
+    limit = checks.real("max_memory", max_memory, above=0.0)
+    wanted = None if neglect is None else checks.real("neglect", neglect, above=0.0)
+
     def row(time: float) -> dict[str, Any]:
         states = pure_states(dataset, time)
-        share = (1e-5 if states.sampled else 1e-12) if neglect is None else checks.real("neglect", neglect, above=0.0)
-        products = _products(states, _first_part(states.n_atoms, split), share, memory_limit)
-        factor, lost = _cholesky(products, share, memory_limit)
-        answer = {"neglected": products.dropped + lost, "rank": factor.shape[1]}
-        return _estimate(products, factor, states, batches) | answer
+        share = (1e-5 if states.sampled else 1e-12) if wanted is None else wanted
+        n_first = _first_part(states.n_atoms, split)
+        groups = sample_groups(len(states.weights), batches) if states.sampled else None
+        smallest = math.inf
+        for form in _by_cost(states, n_first, share, groups):
+            try:
+                transpose, about = form(states, n_first, share, groups, limit)
+            except TooLarge as problem:
+                smallest = min(smallest, problem.needed)
+                continue
+            return about | _estimate(transpose, states, batches)
+        hint = "Use fewer trajectories, a larger neglect, or a larger max_memory."
+        raise checks.refuse("max_memory", f"at least {smallest:.3g} GiB", limit, hint)
 
     return tabulate(dataset, times, row, DEFINITIONS)
 
@@ -115,209 +122,97 @@ def _first_part(n_atoms: int, split: int | None) -> int:
     return split
 
 
-@dataclass(frozen=True)
-class _Products:
-    r"""The columns of Z: coefficient·y_ab + conj(coefficient)·y_ba, with the sign in D and the state it belongs to.
-
-    ``first[a, c]`` = <u_a|u_c> over the Schmidt vectors of all states, ``second`` likewise; the same if the parts are
-    equal. ``dropped`` bounds the trace norm of the terms left out, and so their effect on the negativity.
-    """
-
-    a: NDArray[np.int64]
-    b: NDArray[np.int64]
-    coefficient: NDArray[np.complex128]
-    sign: NDArray[np.float64]
-    owner: NDArray[np.int64]
-    first: NDArray[np.complex128]
-    second: NDArray[np.complex128]
-    dropped: float
-
-    @property
-    def equal(self) -> bool:
-        return self.first is self.second
-
-    def gram(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[Any]:
-        """Elements of Z†Z for index arrays that broadcast: real if the parts are equal."""
-        a, b, c, d = self.a[rows], self.b[rows], self.a[columns], self.b[columns]
-        left, right = self.coefficient[rows].conj(), self.coefficient[columns]
-        straight, crossed = self.first[a, c].conj() * self.second[b, d], self.first[a, d].conj() * self.second[b, c]
-        half = left * (right * straight + right.conj() * crossed)
-        if self.equal:  # exchanging a and b in both factors is complex conjugation
-            return 2 * half.real
-        straight, crossed = self.first[b, d].conj() * self.second[a, c], self.first[b, c].conj() * self.second[a, d]
-        other: NDArray[np.complex128] = left.conj() * (right.conj() * straight + right * crossed)
-        return half + other
+#: Group of each trajectory; None if the states are exact, and together one group.
+Groups = NDArray[np.int64] | None
 
 
-def _products(states: PureStates, n_first: int, share: float, memory_limit: int) -> _Products:
-    """Schmidt decompositions of all states, product vectors of all but √share of their weight, and overlaps."""
+Form = Callable[[PureStates, int, float, Groups, float], tuple[Transpose, dict[str, float]]]
+
+
+def _by_cost(states: PureStates, n_first: int, share: float, groups: Groups) -> list[Form]:
+    """The two forms, the one with fewer operations first."""
+    equal = 2 * n_first == states.n_atoms
+    dimension = (n_first + 1.0) * (states.n_atoms - n_first + 1)
+    # eigenvalues of all, without and within each group, and eigenvectors of two halves
+    matrices = 1 if groups is None else 2 * groups.max() + 10
+    full = matrices * 4 / 3 * dimension**3 * (1 if equal else 4)
+    of_pair = 8 * (n_first + 1 if equal else states.n_atoms + 2)  # of two Schmidt vectors: their overlaps
+    # every state has one at least: often enough to know without looking at any
+    if full < of_pair * len(states.weights) ** 2 or full < of_pair * vectors_expected(states, n_first, share) ** 2:
+        return [_full, _spanned]
+    return [_spanned, _full]
+
+
+def _full(
+    states: PureStates, n_first: int, _share: float, _groups: Groups, max_memory: float
+) -> tuple[Transpose, dict[str, float]]:
+    """The partial transpose on all |l>|r>; nothing is neglected."""
     n_second = states.n_atoms - n_first
-    table = _split_table(states.n_atoms, n_first, states.psi.shape[1])
-    vectors: tuple[list[Any], list[Any]] = ([], [])
-    columns, owners, dropped, at = [], [], 0.0, 0
-    for index, weight in enumerate(states.weights):
-        sigma, u, w = _schmidt(states.trimmed(index), table, equal=n_first == n_second)
-        a, b, kept, lost = _kept_pairs(sigma, math.sqrt(share))
-        size = int(b.max()) + 1
-        vectors[0].append(u[:, :size].T)
-        vectors[1].append(w[:, :size].T)
-        columns.append((a + at, b + at, weight * kept))
-        owners.append(np.full(size, index))
-        dropped += weight * lost
-        at += size
-    _check_memory(16 * at * at * (1 if n_first == n_second else 2), memory_limit)
-    frames = states.frames[np.concatenate(owners)]
-    first = _overlaps(n_first, vectors[0], frames)
-    second = first if n_first == n_second else _overlaps(n_second, vectors[1], frames)
-    return _signed(columns, np.concatenate(owners), first, second, dropped)
+    dimension = (n_first + 1) * (n_second + 1)
+    check_memory(16.0 * 5 * dimension**2, max_memory)
+    whole = mixture(states)
+
+    def transpose(held: NDArray[np.bool_]) -> NDArray[Any]:
+        rho = whole.basis @ whole.matrix(held) @ whole.basis.conj().T
+        return partial_transpose(rho, n_first)
+
+    return transpose, {"neglected": 0.0, "rank": dimension}
 
 
-def _signed(
-    columns: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]],
-    owner: NDArray[np.int64],
-    first: NDArray[np.complex128],
-    second: NDArray[np.complex128],
-    dropped: float,
-) -> _Products:
-    """Columns y_aa and s_ab with sign +1, then t_ab with −1, each times the root of its weight."""
-    a, b, weight = (np.concatenate(parts) for parts in zip(*columns, strict=True))
-    apart = a != b
-    plus = np.where(apart, np.sqrt(weight / 2), np.sqrt(weight) / 2)
-    coefficient = np.concatenate([plus + 0j, 1j * plus[apart]])
-    sign = np.concatenate([np.ones(a.size), -np.ones(np.count_nonzero(apart))])
-    a, b = np.concatenate([a, a[apart]]), np.concatenate([b, b[apart]])
-    return _Products(a, b, coefficient, sign, owner[a], first, second, dropped)
+def partial_transpose(rho: NDArray[np.complex128], n_first: int) -> NDArray[Any]:
+    r"""A matrix with the eigenvalues of :math:`\rho^{T_A}`, the spin's density matrix transposed in its first n₁ atoms.
 
+    .. math:: \langle l, r|\rho^{T_A}|l', r'\rangle = c_{l'r}\,c_{lr'}\,\rho_{l'+r,\,l+r'},\qquad
+              c_{lr} = \sqrt{\tbinom{n_1}{l}\tbinom{n_2}{r}\big/\tbinom{N}{l+r}}
 
-def _split_table(n_atoms: int, n_first: int, size: int) -> NDArray[np.float64]:
-    """Amplitude of |l>|r> in |N, l+r>, for l, r < size, zero where l or r exceeds its part."""
-    from scipy.special import gammaln
+    Args:
+        rho: in the Dicke basis, shape (N+1, N+1).
+        n_first: n₁.
 
-    def log_binomial(n: int, k: NDArray[np.int64]) -> NDArray[np.float64]:
-        value: NDArray[np.float64] = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
-        return value
-
-    left = np.arange(min(size, n_first + 1))
-    right = np.arange(min(size, n_atoms - n_first + 1))
-    whole = log_binomial(n_atoms, np.add.outer(left, right))
-    parts = np.add.outer(log_binomial(n_first, left), log_binomial(n_atoms - n_first, right))
-    table: NDArray[np.float64] = np.exp(0.5 * (parts - whole))
-    return table
-
-
-def _schmidt(
-    psi: NDArray[np.complex128], table: NDArray[np.float64], *, equal: bool
-) -> tuple[NDArray[np.float64], NDArray[np.complex128], NDArray[np.complex128]]:
-    """σ, largest first, and u, w as columns, with ψ = Σ σ u⊗w; u = w if the parts are equal."""
-    rows, columns = min(psi.size, table.shape[0]), min(psi.size, table.shape[1])
-    total = np.add.outer(np.arange(rows), np.arange(columns))
-    padded = np.concatenate([psi, np.zeros(rows + columns, dtype=np.complex128)])
-    matrix = table[:rows, :columns] * padded[total]
-    if not equal:
-        u, sigma, w = np.linalg.svd(matrix, full_matrices=False)
-        return sigma, u, w.T
-    # Takagi: X conj(u) = σ u, as a real symmetric problem whose eigenvalues are ±σ
-    real, imaginary = matrix.real, matrix.imag
-    values, vectors = np.linalg.eigh(np.block([[real, imaginary], [imaginary, -real]]))
-    top = slice(2 * rows - 1, rows - 1, -1)
-    u = vectors[:rows, top] + 1j * vectors[rows:, top]
-    return np.maximum(values[top], 0.0), u, u
-
-
-def _kept_pairs(
-    sigma: NDArray[np.float64], bound: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], float]:
-    """Pairs a <= b with the largest σ_a σ_b, these products, and the sum of the ones left out (below ``bound``)."""
-    a, b = np.triu_indices(sigma.size)
-    product = sigma[a] * sigma[b]
-    counted = np.where(a == b, product, 2 * product)
-    order = np.argsort(counted, kind="stable")
-    beyond = np.cumsum(counted[order])
-    cut = int(np.searchsorted(beyond, bound))
-    kept = order[cut:]
-    return a[kept], b[kept], product[kept], float(beyond[cut - 1]) if cut else 0.0
-
-
-def _overlaps(n_atoms: int, vectors: list[Any], frames: NDArray[np.float64]) -> NDArray[np.complex128]:
-    """<u_a|u_c> of vectors given in the frames of their states."""
-    size = max(part.shape[1] for part in vectors)
-    padded = np.concatenate([np.pad(part, ((0, 0), (0, size - part.shape[1]))) for part in vectors])
-    lab = rotate_to_lab(n_atoms, padded, frames)
-    product: NDArray[np.complex128] = lab.conj() @ lab.T
-    return product
-
-
-def _cholesky(products: _Products, share: float, memory_limit: int) -> tuple[NDArray[Any], float]:
-    r"""L with LL† = Z†Z up to a residual of relative trace ``share``; and a bound on what this does to the negativity.
-
-    The residual's diagonal holds the squared lengths e² of what the columns z have outside of the subspace of L.
-    With P the projector on it, the negativity of :math:`P\rho^{T_A}P` is never above that of :math:`\rho^{T_A}`, and
-    at most :math:`\sum(e|Pz| + e^2)` below it.
+    Returns:
+        shape (D, D), D = (n₁+1)(n₂+1). Of equal parts it is real: exchanging them, F, is complex conjugation of
+        :math:`\rho^{T_A}`, and a square root of F turns that into :math:`\mathrm{Re} + \mathrm{Im}\cdot F`.
     """
-    everything = np.arange(products.a.size)
-    squares = products.gram(everything, everything).real
-    left, total = squares.copy(), float(squares.sum())
-    factor = np.empty((everything.size, 0), dtype=np.float64 if products.equal else np.complex128)
-    while left.sum() > share * total and left.max() > ROUNDING * squares.max():
-        candidates = np.argsort(-left, kind="stable")[:CANDIDATES]
-        pivots, triangle = _pivots(products, factor, candidates)
-        _check_memory(factor.itemsize * everything.size * 2 * (factor.shape[1] + 2 * pivots.size), memory_limit)
-        columns = products.gram(everything[:, None], pivots[None, :]) - factor @ factor[pivots].conj().T
-        new = np.linalg.solve(triangle.conj(), columns.T).T
-        factor = np.concatenate([factor, new], axis=1)
-        left = np.maximum(left - (np.abs(new) ** 2).sum(axis=1), 0.0)
-        left[pivots] = 0.0
-    inside = np.sqrt(np.maximum(squares - left, 0.0))
-    return factor, float(np.sum(np.sqrt(left) * inside + left))
+    n_atoms = rho.shape[0] - 1
+    n_second = n_atoms - n_first
+    c = split_table(n_atoms, n_first, n_atoms + 1)
+    total = np.add.outer(np.arange(n_first + 1), np.arange(n_second + 1))
+    whole = rho[total[:, :, None, None], total] * (c[:, :, None, None] * c)
+    dimension = (n_first + 1) * (n_second + 1)
+    matrix: NDArray[Any] = whole.transpose(2, 1, 0, 3).reshape(dimension, dimension)
+    if n_first != n_second:
+        return matrix
+    exchanged = np.arange(dimension).reshape(n_first + 1, -1).T.ravel()
+    real: NDArray[np.float64] = matrix.real + matrix.imag[:, exchanged]
+    return real
 
 
-def _pivots(
-    products: _Products, factor: NDArray[Any], candidates: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """The most independent ones among ``candidates``, and the Cholesky factor of their part of the residual."""
-    rows = factor[candidates]
-    residual = products.gram(candidates[:, None], candidates[None, :]) - rows @ rows.conj().T
-    left = residual.diagonal().real.copy()
-    chosen: list[int] = []
-    columns = np.empty((candidates.size, 0), dtype=residual.dtype)
-    least = 0.05 * float(left.max())
-    while len(chosen) < PIVOTS and left.max() > least:
-        best = int(left.argmax())
-        column = (residual[:, best] - columns @ columns[best].conj()) / math.sqrt(left[best])
-        columns = np.concatenate([columns, column[:, None]], axis=1)
-        left -= np.abs(column) ** 2
-        left[best] = 0.0
-        chosen.append(best)
-    return candidates[chosen], columns[chosen]
-
-
-def _estimate(products: _Products, factor: NDArray[Any], states: PureStates, batches: int) -> dict[str, float]:
-    names = ("negativity", "log_negativity")
-    count = len(states.weights)
-    if not states.sampled:
-        return dict(zip(names, _both(_transposed(products, factor, np.ones(count, dtype=bool))), strict=True))
+def _spanned(
+    states: PureStates, n_first: int, share: float, groups: Groups, max_memory: float
+) -> tuple[Transpose, dict[str, float]]:
+    """The partial transpose on the span of the trajectories' product vectors."""
+    products = product_vectors(states, n_first, share, max_memory)
+    factor, lost = cholesky(products, share, max_memory)
+    member = np.zeros(len(states.weights), dtype=np.int64) if groups is None else groups
     # sums over the groups that the jackknife leaves out, so that each product is made once
-    member = jackknife_groups(count, batches)
-    sums = [_transposed(products, factor, member == group) for group in range(member.max() + 1)]
+    sums = [transposed(products, factor, member == group) for group in range(int(member.max()) + 1)]
 
-    def mean(held: NDArray[np.bool_]) -> NDArray[Any]:
+    def transpose(held: NDArray[np.bool_]) -> NDArray[Any]:
         matrix: NDArray[Any] = sum(sums[group] for group in np.unique(member[held])) / states.weights[held].sum()
         return matrix
 
-    uncorrected, corrected, sem = jackknife(count, batches, lambda held: _both(mean(held)), cautious=True)
-    answer: dict[str, float] = {}
-    for at, name in enumerate(names):
-        answer |= {name: corrected[at], f"{name}_sem": sem[at], f"{name}_uncorrected": uncorrected[at]}
-    answer["negativity_lower"] = _lower(mean(member % 2 == 0), mean(member % 2 == 1))
-    return answer
+    return transpose, {"neglected": products.dropped + lost, "rank": factor.shape[1]}
 
 
-def _transposed(products: _Products, factor: NDArray[Any], held: NDArray[np.bool_]) -> NDArray[Any]:
-    """L†DL of the states held."""
-    rows = held[products.owner]
-    part = factor[rows]
-    matrix: NDArray[Any] = part.conj().T @ (products.sign[rows, None] * part)
-    return matrix
+def _estimate(transpose: Transpose, states: PureStates, batches: int) -> dict[str, Any]:
+    names = ("negativity", "log_negativity")
+    count = len(states.weights)
+    if not states.sampled:
+        return dict(zip(names, _both(transpose(np.ones(count, dtype=bool))), strict=True))
+    both = jackknife_samples(count, batches, lambda held: _both(transpose(held)), cautious=True)
+    answer: dict[str, Any] = {name: both.part(at, ()) for at, name in enumerate(names)}
+    even = sample_groups(count, batches) % 2 == 0
+    return answer | {"negativity_lower": _lower(transpose(even), transpose(~even))}
 
 
 def _both(transposed: NDArray[Any]) -> NDArray[np.float64]:
@@ -335,11 +230,3 @@ def _lower(one: NDArray[Any], other: NDArray[Any]) -> float:
         negative = vectors[:, values < 0]
         found -= 0.5 * float(np.sum((negative.conj() * (target @ negative)).real))
     return found
-
-
-def _check_memory(needed: float, limit: int) -> None:
-    if needed > limit:
-        raise ValueError(
-            f"memory_limit: expected at least {needed / 2**30:.3g} GiB, got {limit / 2**30:.3g} GiB. "
-            "Use fewer trajectories, a larger neglect, or a larger memory_limit."
-        )

@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks
 from opendicke.analysis.fixed_points import MARGINAL, stability_margin, superradiant_precession
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, check_model
 
 #: Names of the phases. A label is the sum of 1 (normal state stable), 2 (SR+ stable), 4 (inverted state stable).
 PHASES: dict[int, str] = {
@@ -64,6 +64,7 @@ def phase(model: DickeModel) -> str:
     >>> phase(DickeModel(n_atoms=100, omega_a=1, omega_c=1, kappa=1, g_minus=1.8, g_plus=0.782))
     'bistable'
     """
+    check_model(model)
     data = phase_diagram(model, [model.g_minus], [model.g_plus])
     return PHASES[int(data.phase.item())]
 
@@ -155,14 +156,14 @@ def boundaries(model: DickeModel, g_max: float, points: int = 400) -> tuple[Boun
         the pole flip and, for ω_c ≠ 0, the saddle-node lines remain.
 
     Raises:
-        ValueError: if κ = 0, ``g_max`` <= 0 or ``points`` < 2.
+        ValueError: if κ = 0, ``g_max`` is not between 1e-30 and 1e30, or ``points`` < 2.
 
     >>> model = DickeModel.balanced(n_atoms=1, omega_a=1, omega_c=1, kappa=1, coupling=1)
     >>> [line.name for line in boundaries(model, g_max=3.5)]
     ['pole flip', 'saddle-node', 'saddle-node', 'pitchfork', 'subcritical pitchfork', 'Hopf']
     """
     _need_loss(model)
-    extent = checks.real("g_max", g_max, above=0.0)
+    extent = checks.real("g_max", g_max, above=0.0, minimum=1 / checks.LARGEST)
     count = checks.integer("points", points, minimum=2)
     lines = [(name, *_couplings(delta, sigma)) for name, delta, sigma in _lines(model, extent, count)]
     if model.omega_a * model.omega_c < 0:
@@ -255,13 +256,11 @@ def _leading(
 
 
 def _axis(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    axis = np.asarray(values, dtype=float)
-    if axis.ndim != 1 or axis.size == 0 or not np.isfinite(axis).all():
-        raise checks.refuse(name, "a one-dimensional sequence of finite couplings", values)
-    return axis
+    return checks.real_array(name, values)
 
 
 def _need_loss(model: DickeModel) -> None:
+    check_model(model)
     if model.kappa == 0:
         hint = "Without loss the mean-field flow is Hamiltonian and no fixed point attracts; see fixed_points."
         raise checks.refuse("kappa", "a number > 0", model.kappa, hint)

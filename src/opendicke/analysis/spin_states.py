@@ -5,15 +5,15 @@ average :math:`\rho = \mathrm{E}\,|\psi\rangle\langle\psi|` has a statistical er
 ``Lindblad(keep_states=times)``.
 
 Quantities that are not linear in ρ are biased when ρ is an average over finitely many trajectories. Their bias is
-removed, and their standard error found, by leaving out one group of trajectories at a time (the jackknife of M. H.
-Quenouille, Biometrika 43, 353 (1956), and J. W. Tukey); intervals follow from Student's t with one degree of freedom
-less than there are groups.
+removed, and their standard error found, by leaving out one group of trajectories at a time
+(:mod:`opendicke.analysis.jackknife`); :func:`opendicke.analysis.jackknife.interval` makes 95 % intervals of them.
+
+These answers and all that is made of them have the dimension ``state_time``, the few of the answer's ``time`` at which
+states were kept, with the same values: ``answer.Sz.sel(time=found.state_time)`` is <S^z> at the times of ``found``.
 """
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,9 +23,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from opendicke import checks
+from opendicke.analysis.jackknife import Estimate, jackknife_samples, leave_one_out, sample_groups
 
 #: Directions of the span of all trajectories' states with less weight than this in ρ are rounding noise.
 NO_DIRECTION = 1e-14
+
+#: What times of states are chosen from, in messages.
+KEPT = "the times whose states were kept"
 
 #: Amplitudes at the end of a state that together have less weight are rounding noise and left out.
 NO_WEIGHT = 1e-24
@@ -65,10 +69,12 @@ def pure_states(dataset: xr.Dataset, time: float) -> PureStates:
         time: one of its ``state_time``, in units of one over the model's rates.
 
     Raises:
-        ValueError: if the dataset holds no states, or none at ``time``.
+        TypeError, ValueError: if the dataset holds no states, or none at ``time``.
     """
-    at = _index(dataset, time)
-    n_atoms = int(json.loads(dataset.attrs["model"])["n_atoms"])
+    at = int(checks.among("time", time, state_times(dataset), KEPT)[0])
+    n_atoms = int(checks.dataset_model(dataset)["n_atoms"])
+    if not dataset.state_time.dims:  # one of them was selected
+        dataset = dataset.expand_dims("state_time")
     if "psi" in dataset:
         psi = dataset.psi.transpose("trajectory", "state_time", "n").values[:, at]
         frames = dataset.psi_frame.transpose("trajectory", "state_time", "axis", "component").values[:, at]
@@ -142,7 +148,7 @@ def spin_state(dataset: xr.Dataset, time: float, *, parity: bool = False) -> Spi
             that is for initial states at a pole with an empty cavity; otherwise it answers another question.
 
     Raises:
-        ValueError: if the dataset holds no states, or none at ``time``.
+        TypeError, ValueError: if the dataset holds no states, or none at ``time``.
 
     >>> import opendicke as od
     >>> model = od.DickeModel.balanced(n_atoms=3, omega_a=1.0, omega_c=1.0, kappa=1.0, coupling=0.0)
@@ -150,7 +156,11 @@ def spin_state(dataset: xr.Dataset, time: float, *, parity: bool = False) -> Spi
     >>> spin_state(answer, 0.0).dense().real.round(6).diagonal()
     array([0., 0., 0., 1.])
     """
-    states = pure_states(dataset, time)
+    return mixture(pure_states(dataset, time), parity=parity)
+
+
+def mixture(states: PureStates, *, parity: bool = False) -> SpinState:
+    """The density matrix that pure states add up to; see :func:`spin_state`."""
     lab = rotate_to_lab(states.n_atoms, states.psi, states.frames)[:, None, :]
     if parity:
         even = np.arange(states.n_atoms + 1) % 2 == 0
@@ -158,9 +168,9 @@ def spin_state(dataset: xr.Dataset, time: float, *, parity: bool = False) -> Spi
     columns = (lab * np.sqrt(states.weights)[:, None, None]).reshape(-1, states.n_atoms + 1)
     if columns.shape[0] > states.n_atoms:
         basis = np.eye(states.n_atoms + 1, dtype=np.complex128)
-    else:
-        _, sizes, rows = np.linalg.svd(columns, full_matrices=False)
-        basis = np.ascontiguousarray(rows[sizes**2 > NO_DIRECTION].T)
+        return SpinState(states.n_atoms, basis, lab, states.weights, states.sampled)
+    _, sizes, rows = np.linalg.svd(columns, full_matrices=False)
+    basis = np.ascontiguousarray(rows[sizes**2 > NO_DIRECTION].T)
     return SpinState(states.n_atoms, basis, lab @ basis.conj(), states.weights, states.sampled)
 
 
@@ -182,21 +192,21 @@ def mixedness(
         batches: groups of trajectories for the error bars, >= 2.
 
     Returns:
-        Dataset over state_time with ``purity``, ``entropy`` (natural units) and, if sampled, ``purity_sem``,
-        ``entropy_sem`` and ``entropy_uncorrected`` (biased downwards).
+        Dataset over state_time, the times of ``keep_states``, with ``purity``, ``entropy`` (natural units) and, if
+        sampled, ``purity_sem``, ``entropy_sem`` and ``entropy_uncorrected`` (biased downwards).
 
     Raises:
-        ValueError: if the dataset holds no states, or fewer than two trajectories.
+        TypeError, ValueError: if the dataset holds no states, none at one of ``times``, or fewer than two
+            trajectories.
     """
 
-    def row(time: float) -> dict[str, float]:
+    def row(time: float) -> dict[str, Any]:
         state = spin_state(dataset, time, parity=parity)
         if not state.sampled:
             matrix = state.matrix()
             return {"purity": float(np.sum(np.abs(matrix) ** 2)), "entropy": _entropy(matrix)}
-        found = dict(zip(("purity", "purity_sem"), _pair_purity(state), strict=True))
-        uncorrected, entropy, sem = jackknife(len(state.weights), batches, lambda held: _entropy(state.matrix(held)))
-        return found | {"entropy": float(entropy), "entropy_sem": float(sem), "entropy_uncorrected": float(uncorrected)}
+        entropy = jackknife_samples(len(state.weights), batches, lambda held: _entropy(state.matrix(held)))
+        return {"purity": _pair_purity(state), "entropy": entropy}
 
     definitions = {"purity": "Tr rho^2 of the spin", "entropy": "-Tr rho ln rho of the spin"}
     return tabulate(dataset, times, row, definitions)
@@ -208,55 +218,24 @@ def _entropy(matrix: NDArray[np.complex128]) -> float:
     return float(-np.sum(values * np.log(values)))
 
 
-def _pair_purity(state: SpinState) -> tuple[float, float]:
-    """Mean of Tr ρ_i ρ_j over pairs, and its standard error: the jackknife over single samples in closed form."""
-    count = len(state.weights)
-    _need_samples(count, 2)
-    flat = state.amplitudes.reshape(-1, state.basis.shape[1])
-    parts = state.amplitudes.shape[1]
-    squares = np.abs(flat.conj() @ flat.T) ** 2
-    pairs = squares.reshape(count, parts, count, parts).sum(axis=(1, 3))
-    np.fill_diagonal(pairs, 0.0)
-    purity = float(pairs.sum() / (count * (count - 1)))
-    if count < 3:
-        return purity, math.nan
-    without = (pairs.sum() - 2 * pairs.sum(axis=1)) / ((count - 1) * (count - 2))
-    return purity, float(np.sqrt((count - 1) / count * np.sum((without - without.mean()) ** 2)))
+def _pair_purity(state: SpinState) -> Estimate:
+    r"""The mean of Tr ρ_i ρ_j over pairs of samples, and its error: the jackknife over single samples.
 
+    .. math:: \sum_{j\ne i}\mathrm{Tr}\,\rho_i\rho_j = n\,\mathrm{Tr}\,\rho_i\hat\rho - \mathrm{Tr}\,\rho_i^2
 
-def jackknife(
-    count: int, batches: int, estimate: Callable[[NDArray[np.bool_]], Any], *, cautious: bool = False
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """A function of ρ̂ from all samples, the same without its bias of order 1/samples, and its standard error.
-
-    Args:
-        count: samples.
-        batches: groups; one is left out at a time.
-        estimate: the function of the samples held, a mask of shape (count,); may return an array.
-        cautious: take the standard error from the scatter among the groups' own values where that is larger. For
-            functions with kinks, to which leaving out one group is too small a change.
+    needs the mean state only and no overlap of any two samples.
     """
-    member = jackknife_groups(count, batches)
-    groups = int(member.max()) + 1
-    full = np.asarray(estimate(np.ones(count, dtype=bool)), dtype=np.float64)
-    without = np.array([estimate(member != group) for group in range(groups)], dtype=np.float64)
-    # groups may differ by one in size
-    left = np.array([np.count_nonzero(member != group) for group in range(groups)]).reshape(-1, *[1] * full.ndim)
-    pseudo = (count * full - left * without) * groups / count
-    corrected = pseudo.mean(axis=0)
-    sem: NDArray[np.float64] = pseudo.std(axis=0, ddof=1) / math.sqrt(groups)
-    if cautious:
-        alone = np.array([estimate(member == group) for group in range(groups)], dtype=np.float64)
-        sem = np.maximum(sem, alone.std(axis=0, ddof=1) / math.sqrt(groups))
-    return full, corrected, sem
-
-
-def jackknife_groups(count: int, batches: int) -> NDArray[np.int64]:
-    """The group of each sample: index modulo the number of groups."""
-    groups = min(checks.integer("batches", batches, minimum=2), count)
-    _need_samples(count, 2)
-    member: NDArray[np.int64] = np.arange(count) % groups
-    return member
+    count = sample_groups(len(state.weights), 2).size
+    parts = state.amplitudes
+    overlaps = np.einsum("spa,spa->s", parts.conj(), parts @ state.matrix().T).real
+    own = np.sum(np.abs(parts.conj() @ parts.transpose(0, 2, 1)) ** 2, axis=(1, 2))
+    others = count * overlaps - own
+    purity = np.asarray(others.sum() / (count * (count - 1)))
+    error: NDArray[np.float64] | None = np.asarray(np.nan)
+    if count > 2:
+        without = (others.sum() - 2 * others) / ((count - 1) * (count - 2))
+        error = leave_one_out(purity, without, np.ones(count, dtype=np.int64)).error
+    return Estimate(purity, purity, error, count - 1)  # without bias as it is
 
 
 def tabulate(
@@ -266,49 +245,54 @@ def tabulate(
     definitions: dict[str, str],
     dims: dict[str, tuple[str, ...]] | None = None,
 ) -> xr.Dataset:
-    """One row of numbers for each time, labelled; ``<name>_sem`` and ``<name>_uncorrected`` after ``name``."""
-    chosen = state_times(dataset) if times is None else np.atleast_1d(np.asarray(times, dtype=np.float64))
+    """One row of numbers for each time, labelled; an Estimate becomes ``<name>``, ``_sem`` and ``_uncorrected``."""
+    chosen = chosen_times(dataset, times)
     rows = [row(float(time)) for time in chosen]
-    notes = {"_sem": "standard error of ", "_uncorrected": "with its bias from finitely many trajectories: "}
-    data = {}
-    for name in rows[0]:
-        definition = definitions.get(name, "")
-        for ending, note in notes.items():
-            if name.endswith(ending):
-                definition = note + definitions[name.removesuffix(ending)]
-        shape = ("state_time", *(dims or {}).get(name, ()))
-        data[name] = (shape, np.array([one[name] for one in rows]), {"definition": definition, "units": "1"})
-    coords = {"state_time": (("state_time",), chosen, dict(dataset.state_time.attrs))}
-    return xr.Dataset(data, coords, dict(dataset.attrs))
+    data: dict[str, Any] = {}
 
+    def put(name: str, of: str, values: list[Any], note: str = "", **attrs: float) -> None:
+        about = {"definition": note + definitions[of], "units": "1"} | attrs
+        data[name] = (("state_time", *(dims or {}).get(of, ())), np.array(values), about)
 
-def _need_samples(count: int, least: int) -> None:
-    if count < least:
-        hint = "Solve with more trajectories."
-        raise checks.refuse("dataset", f"at least {least} trajectories with states", count, hint)
+    for name, first in rows[0].items():
+        found = [one[name] for one in rows]
+        if not isinstance(first, Estimate):
+            put(name, name, found)
+            continue
+        put(name, name, [one.value for one in found])
+        errors = [one.error for one in found]
+        put(f"{name}_sem", name, errors, "standard error of ", degrees_of_freedom=first.degrees)
+        plain = [one.uncorrected for one in found]
+        if first.uncorrected is not first.value:
+            put(f"{name}_uncorrected", name, plain, "with its bias from finitely many trajectories: ")
+    return xr.Dataset(data, {"state_time": state_time_of(dataset, chosen)}, dict(dataset.attrs))
 
 
 def state_times(dataset: xr.Dataset) -> NDArray[np.float64]:
     """The times at which ``dataset`` holds spin states.
 
     Raises:
+        TypeError: if it is not an answer of ``opendicke.solve``.
         ValueError: if it holds none.
     """
+    checks.dataset_model(dataset)
     if "state_time" not in dataset.coords or not ("psi" in dataset or "rho_spin" in dataset):
         hint = "Solve with keep_states=(...), times at which the states are kept."
         got = f"one with {', '.join(map(str, dataset.data_vars))}"
         raise checks.refuse("dataset", "an answer of NuHOPS or Lindblad that holds spin states", got, hint)
-    times: NDArray[np.float64] = np.asarray(dataset.state_time.values, dtype=np.float64)
+    times: NDArray[np.float64] = np.atleast_1d(np.asarray(dataset.state_time.values, dtype=np.float64))
     return times
 
 
-def _index(dataset: xr.Dataset, time: float) -> int:
-    times = state_times(dataset)
-    wanted = checks.real("time", time)
-    index = int(np.argmin(np.abs(times - wanted)))
-    if not math.isclose(times[index], wanted, rel_tol=1e-9, abs_tol=1e-12):
-        raise checks.refuse("time", f"one of the times whose states were kept, {times.tolist()}", wanted)
-    return index
+def chosen_times(dataset: xr.Dataset, times: Sequence[float] | None) -> NDArray[np.float64]:
+    """Those of ``dataset``'s times of states that are asked for; all of them for None."""
+    kept = state_times(dataset)
+    return kept if times is None else kept[checks.among("times", times, kept, KEPT)]
+
+
+def state_time_of(dataset: xr.Dataset, times: NDArray[np.float64]) -> tuple[str, NDArray[np.float64], dict[str, Any]]:
+    """The coordinate ``state_time`` of what follows from the states of ``dataset`` at ``times``."""
+    return "state_time", times, dict(dataset.state_time.attrs)
 
 
 def rotate_to_lab(

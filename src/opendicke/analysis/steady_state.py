@@ -11,24 +11,17 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from opendicke import checks
-from opendicke.analysis.fixed_points import fixed_points
-from opendicke.methods.davidson import CAPACITY, Mode, NotConverged, modes_near
+from opendicke.analysis.slow_modes import FINER, SlowModes, Steady, first_cutoff, next_cutoff, second_cutoff
 from opendicke.methods.lindblad import channels_of
-from opendicke.methods.liouvillian import Resolvent, Sector
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import VARIABLES, from_channels
 from opendicke.problem import Progress
-from opendicke.progress import meter
+from opendicke.version import version
 
-#: The shift of the eigenvalue problem in units of kappa: near 0, where the slow modes are, and right of all of them.
-SHIFT = 0.03
-#: Largest residual of a mode, in units of kappa.
-TOLERANCE = 1e-10
-#: Vectors as long as one sector in use besides the basis of the iteration.
-OTHER_VECTORS = 12
+#: What the difference between the two runs is multiplied with to make an error: the second run is not exact either.
+SAFETY = 3.0
 
 
 def steady_state(
@@ -48,20 +41,27 @@ def steady_state(
     :math:`\langle S^y\rangle` and :math:`\langle a\rangle` are zero even where mean field breaks the symmetry. How
     long it takes to get there is told by :func:`liouvillian_spectrum`.
 
+    What the cutoff and the iteration leave out is multiplied by one over the gap (the slowest even decay rate), so
+    both are made smaller where the gap is below κ. How much is left is measured by a second run, with more photons
+    and a smaller residual.
+
     Args:
         model: what evolves; at κ = 0, or with a conserved quantity, there is no unique steady state.
-        photons: highest photon number kept, >= 1; None raises it until ``max_top_population`` is met.
+        photons: highest photon number kept, >= 1; None raises it until the population of the highest photon number
+            is below ``max_top_population``, times gap/κ where the gap is below κ.
         max_top_population: largest population of the highest photon number, >= 1e-12 and < 1.
         max_memory: memory that may be taken, in GiB; it grows as :math:`(N+1)^2` photons².
         progress: None for a bar on a terminal only; it counts applications of L.
 
     Returns:
         Dataset without time: the variables of :func:`opendicke.solve`, and the spin's density matrix ``rho_spin`` on
-        the Dicke states |j, j−n>. ``attrs`` hold cutoff, residual :math:`\|L\rho\|/\|\rho\|` and provenance.
+        the Dicke states |j, j−n>. Each has the estimate of its error (absolute; for ``rho_spin`` of its elements) in
+        ``attrs["error"]``: three times the difference to the second run. The Dataset's ``attrs`` hold cutoff, top
+        population, residual :math:`\|L\rho\|/\|\rho\|`, gap (to a few per cent), the second cutoff and provenance.
 
     Raises:
-        ValueError, TypeError: for a model without a unique steady state; for ``photons`` too small, naming one to
-            try; for a problem that needs more than ``max_memory``.
+        ValueError, TypeError: for a model without a unique steady state; for ``photons`` too small, naming a number
+            that is enough; for a problem that needs more than ``max_memory``.
         RuntimeError: if the iteration does not converge.
 
     Sources: K. Müller and W. T. Strunz, *Genuine quantum effects in Dicke-type models at large atom numbers*, eq. (2);
@@ -74,40 +74,31 @@ def steady_state(
     >>> evolved = od.solve(model, od.Normal(), [300.0], od.Lindblad())
     >>> abs(result.n_photon.item() - evolved.n_photon.item()) < 1e-7
     True
+    >>> result.n_photon.attrs["error"] < 1e-7
+    True
     """
     _check_model(model)
-    bound = _check_bound(max_top_population)
-    cutoff = _first_cutoff(model) if photons is None else checks.integer("photons", photons, minimum=1)
-    guess: NDArray[np.complex128] | None = None
-    while True:
-        sector, (mode,) = _modes(model, cutoff, "even", 1, guess, max_memory, progress)
-        rho = sector.density_matrix(mode.vector.real)
-        rho /= np.einsum("nfnf->", rho)
-        top = float(np.einsum("nn->", rho[:, -1, :, -1]).real)
-        if top <= bound:
-            break
-        if photons is not None:
-            expected = f"a cutoff whose top level stays below max_top_population = {bound:g}"
-            hint = f"Try photons={_next_cutoff(cutoff)}, or photons=None to have it chosen."
-            raise checks.refuse("photons", expected, f"{cutoff} (population {top:.1e})", hint)
-        more = _next_cutoff(cutoff) - cutoff
-        guess = np.pad(rho, ((0, 0), (0, more), (0, 0), (0, more)))
-        cutoff += more
-    names = tuple(VARIABLES)
-    values = from_channels(names, channels_of(rho))
-    data: dict[str, Any] = {
-        name: ((), values[name], {"definition": VARIABLES[name].definition, "units": "1"}) for name in names
-    }
+    solver = SlowModes(model, checks.real("max_memory", max_memory, above=0.0), progress)
+    found = _accepted(solver, photons, _check_bound(max_top_population))
+    second = solver.steady(second_cutoff(found.photons), found, FINER)
+    values, finer = (from_channels(tuple(VARIABLES), channels_of(state.rho)) for state in (found, second))
+    data: dict[str, Any] = {}
+    for name, variable in VARIABLES.items():
+        error = SAFETY * float(abs(values[name] - finer[name]))
+        data[name] = ((), values[name], {"definition": variable.definition, "units": "1", "error": error})
+    spin, finer_spin = (np.einsum("nfmf->nm", state.rho) for state in (found, second))
     about = {"definition": "density matrix of the spin, <j, j - n| rho |j, j - n_prime>", "units": "1"}
-    data["rho_spin"] = (("n", "n_prime"), np.einsum("nfmf->nm", rho), about)
-    attrs = {"photons": cutoff, "top_population": top, "residual": mode.residual}
+    error = SAFETY * float(np.abs(spin - finer_spin).max())
+    data["rho_spin"] = (("n", "n_prime"), spin, about | {"error": error})
+    attrs = {"photons": found.photons, "top_population": found.top, "residual": found.residual}
+    attrs |= {"gap": found.gap, "second_photons": second.photons}
     return xr.Dataset(data, attrs=_provenance(model) | attrs)
 
 
 def liouvillian_spectrum(
     model: DickeModel,
     photons: int | None = None,
-    k: int = 6,
+    k: int = 2,
     *,
     max_top_population: float = 1e-8,
     max_memory: float = 4.0,
@@ -127,13 +118,14 @@ def liouvillian_spectrum(
 
     Args:
         model, photons, max_top_population, max_memory, progress: as for :func:`steady_state`, whose cutoff is used.
-        k: eigenvalues in each sector, 1 to 10. The first of the even sector is 0, the steady state's.
+        k: eigenvalues in each sector, >= 1. The first of the even sector is 0, the steady state's.
 
     Returns:
-        Dataset with dimensions ``parity`` ("even", "odd") and ``mode``: complex ``eigenvalue``, nearest to 0 first,
-        and ``residual``; ``gap`` of each sector, the smallest decay rate :math:`-\mathrm{Re}\,\lambda` among the k,
-        without the steady state (NaN where there is none). Modes that oscillate fast and decay slowly are far from 0:
-        a larger k finds them.
+        Dataset with dimensions ``parity`` ("even", "odd") and ``mode``: complex ``eigenvalue``, nearest to 0 first;
+        ``residual`` of each, and ``error``, an estimate of its error: three times the distance to the nearest
+        eigenvalue of a second run with more photons and a tenth of the residual. ``gap`` of each sector, the smallest
+        decay rate :math:`-\mathrm{Re}\,\lambda` among the k, without the steady state (NaN where there is none).
+        Modes that oscillate fast and decay slowly are far from 0: a larger k finds them.
 
     Raises:
         ValueError, TypeError, RuntimeError: as for :func:`steady_state`.
@@ -145,72 +137,50 @@ def liouvillian_spectrum(
     array([0.2, 0.1])
     """
     wanted = checks.integer("k", k, minimum=1)
-    if wanted > CAPACITY // 3:
-        raise checks.refuse("k", f"an integer <= {CAPACITY // 3}", k)
-    options: dict[str, Any] = {"max_memory": max_memory, "progress": progress}
-    found = steady_state(model, photons, max_top_population=max_top_population, **options)
-    cutoff = found.attrs["photons"]
+    _check_model(model)
+    solver = SlowModes(model, checks.real("max_memory", max_memory, above=0.0), progress, wanted)
+    found = _accepted(solver, photons, _check_bound(max_top_population))
+    most = ((model.n_atoms + 1) * (found.photons + 1)) ** 2 // 6
+    if wanted > most:
+        raise checks.refuse("k", f"an integer <= {most}, a third of what {found.photons} photons have", k)
     parities = ("even", "odd")
-    modes = [_modes(model, cutoff, parity, wanted, None, max_memory, progress)[1] for parity in parities]
+    modes, errors = [], []
+    for parity in parities:
+        first = solver.slowest(parity, wanted, found)
+        second = solver.checked(parity, first, found)
+        others = np.array([mode.eigenvalue for mode in second])
+        modes.append(first)
+        errors.append([SAFETY * float(np.abs(others - mode.eigenvalue).min()) for mode in first])
     eigenvalues = np.array([[mode.eigenvalue for mode in sector] for sector in modes])
     residuals = np.array([[mode.residual for mode in sector] for sector in modes])
     decaying = (-eigenvalues[0, 1:].real, -eigenvalues[1].real)
     gaps = [float(rates.min()) if rates.size else math.nan for rates in decaying]
-    rate = "unit of the model's rates"
+    rate, axes = "unit of the model's rates", ("parity", "mode")
     data = {
-        "eigenvalue": (("parity", "mode"), eigenvalues, {"definition": "L X = eigenvalue X", "units": rate}),
-        "residual": (("parity", "mode"), residuals, {"definition": "norm of L X - eigenvalue X", "units": rate}),
+        "eigenvalue": (axes, eigenvalues, {"definition": "L X = eigenvalue X", "units": rate}),
+        "residual": (axes, residuals, {"definition": "norm of L X - eigenvalue X", "units": rate}),
+        "error": (axes, np.array(errors), {"definition": "estimated error of the eigenvalue", "units": rate}),
         "gap": (("parity",), gaps, {"definition": "smallest decay rate, steady state left out", "units": rate}),
     }
-    attrs = _provenance(model) | {"photons": cutoff, "top_population": found.attrs["top_population"]}
+    attrs = _provenance(model) | {"photons": found.photons, "top_population": found.top}
+    attrs["second_photons"] = second_cutoff(found.photons)
     return xr.Dataset(data, {"parity": list(parities), "mode": np.arange(wanted)}, attrs)
 
 
-def _modes(
-    model: DickeModel,
-    photons: int,
-    parity: str,
-    count: int,
-    guess: NDArray[np.complex128] | None,
-    max_memory: float,
-    progress: Progress | bool | None,
-) -> tuple[Sector, list[Mode]]:
-    """The modes of one sector nearest to 0."""
-    _check_memory(model.n_atoms, photons, max_memory)
-    shift = SHIFT * model.kappa
-    sector = Sector(model, photons, parity)
-    inverse = Resolvent(sector, shift)
-    start = inverse(np.random.default_rng(0).standard_normal(sector.size)) if guess is None else sector.vector(guess)
-    bar = meter(progress)
-    bar.start(0, "step", f"{parity} modes, {photons} photons")
-
-    def advance(steps: int, residual: float) -> None:
-        bar.advance(steps, residual=f"{residual:.1e}")
-
-    try:
-        return sector, modes_near(
-            sector, inverse, shift, start, count, tolerance=TOLERANCE * model.kappa, report=advance
+def _accepted(solver: SlowModes, photons: int | None, bound: float) -> Steady:
+    """The steady state at the cutoff asked for, if it is large enough, or at the first that is."""
+    cutoff = first_cutoff(solver.model) if photons is None else checks.integer("photons", photons, minimum=1)
+    found = solver.accepted(cutoff, bound, fixed=photons is not None)
+    if found is None:
+        enough = solver.accepted(next_cutoff(cutoff), bound, fixed=False)
+        expected = f"a cutoff whose top level stays below max_top_population = {bound:g}"
+        hint = (
+            "Pass photons=None to have it chosen."
+            if enough is None
+            else (f"Try photons={enough.photons}, or photons=None to have it chosen.")
         )
-    except NotConverged as problem:
-        raise RuntimeError(f"the {parity} modes of {model} with {photons} photons: {problem}") from problem
-    finally:
-        bar.close()
-
-
-def memory_needed(n_atoms: int, photons: int) -> float:
-    """Bytes that a steady state takes."""
-    total = float((n_atoms + 1) * (photons + 1)) ** 2
-    return 8 * (total / 2) * (2 * CAPACITY + OTHER_VECTORS) + 16 * total
-
-
-def _check_memory(n_atoms: int, photons: int, max_memory: float) -> None:
-    allowed = checks.real("max_memory", max_memory, above=0.0)
-    needed = memory_needed(n_atoms, photons) / 2**30
-    if needed > allowed:
-        raise ValueError(
-            f"n_atoms: the steady state of {n_atoms} atoms with up to {photons} photons needs {needed:.3g} GiB, more "
-            f"than max_memory = {allowed:g} GiB. Use NuHOPS for long times, whose cost does not grow with N."
-        )
+        raise checks.refuse("photons", expected, cutoff, hint)
+    return found
 
 
 def _check_bound(max_top_population: float) -> float:
@@ -236,18 +206,8 @@ def _check_model(model: DickeModel) -> None:
         raise checks.refuse("omega_a", expected, model.omega_a, hint)
 
 
-def _first_cutoff(model: DickeModel) -> int:
-    """A coherent state as large as the largest mean-field solution, critical fluctuations, and room for the tail."""
-    largest = max((model.n_atoms * abs(point.beta) ** 2 for point in fixed_points(model)), default=0.0)
-    return math.ceil(largest + 6 * math.sqrt(largest + math.sqrt(model.n_atoms))) + 4
-
-
-def _next_cutoff(photons: int) -> int:
-    return photons + max(4, photons // 5)
-
-
 def _provenance(model: DickeModel) -> dict[str, Any]:
-    versions = {name: metadata.version(name) for name in ("opendicke", "numpy", "scipy", "xarray")}
+    versions = {"opendicke": version()} | {name: metadata.version(name) for name in ("numpy", "scipy", "xarray")}
     return {
         "model": json.dumps(dataclasses.asdict(model)),
         "versions": json.dumps(versions | {"python": platform.python_version()}),

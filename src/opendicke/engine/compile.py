@@ -1,14 +1,30 @@
-"""How the engine is compiled: once, cached on disk, without the GIL, and never from stale code."""
+"""How the engine is compiled: once, cached on disk, without the GIL, never from stale code, always to the same code.
+
+What Python calls is ``compiled`` into one closed piece of machine code, and everything that it calls in turn is
+``inlined`` into it. Functions compiled apart are linked by name instead: the first copy that a process has compiled or
+loaded is the one that runs, and two copies of one function, optimised beside different neighbours, may differ in the
+order of a sum. Then the last digit of a trajectory depends on what else the process did before.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core import event
+from numba.core.compiler_lock import global_compiler_lock
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 #: Reassociation and fused multiply-adds, but NaN and infinity keep their meaning: a trajectory must see them.
 FLOATING_POINT = {"contract", "reassoc", "nsz", "arcp"}
@@ -20,6 +36,8 @@ NUMERICS = 1
 
 #: Whether plain loops replace explicit SIMD (see ``kernels``).
 PORTABLE = os.environ.get("OPENDICKE_KERNELS", "simd") == "portable"
+
+log = logging.getLogger(__name__)
 
 
 def _fingerprint() -> str:
@@ -38,21 +56,126 @@ FINGERPRINT = _fingerprint()
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a module-level function with numba's nopython mode, cached on disk, releasing the GIL."""
-    return _compile(function, FLOATING_POINT)
+    """Compile a function that Python calls, in numba's nopython mode, cached on disk, releasing the GIL.
+
+    It calls ``inlined`` functions only. It should return no arrays: numba makes a returned array with Python code, and
+    a Ctrl-C that arrives there comes out as a SystemError.
+    """
+    return _entry(function, FLOATING_POINT)
 
 
-def compiled_strictly(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Like ``compiled``, in the order of operations as written.
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function a part of every compiled function that calls it; Python cannot call it (see ``from_python``)."""
+    return _part(function, FLOATING_POINT)
+
+
+def inlined_strictly(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Like ``inlined``, in the order of operations as written.
 
     For sums that LLVM may vectorise or not depending on where in memory the arrays lie: reassociated, their last digit
     would differ between threads.
     """
-    return _compile(function, set())
+    return _part(function, set())
 
 
-def _compile(function: Callable[..., Any], floating_point: set[str]) -> Callable[..., Any]:
+@functools.cache
+def from_python(part: Any) -> Any:
+    """An ``inlined`` function compiled by itself so that Python can call it, for tests and benchmarks."""
+    return _entry(part.py_func, part.targetoptions["fastmath"])
+
+
+def folder_of(entry: Any) -> Path | None:
+    """Where a ``compiled`` function is kept; None if nowhere."""
+    path = entry.stats.cache_path
+    return Path(path) if path else None
+
+
+def _part(function: Callable[..., Any], floating_point: set[str]) -> Callable[..., Any]:
+    part: Callable[..., Any] = _decorate(floating_point, forceinline=True, no_cpython_wrapper=True)(function)
+    return part
+
+
+def _entry(function: Callable[..., Any], floating_point: set[str]) -> Callable[..., Any]:
     function.__qualname__ += "_" + FINGERPRINT
-    decorate = numba.njit(cache=True, nogil=True, fastmath=floating_point, error_model="numpy", boundscheck=False)
-    result: Callable[..., Any] = decorate(function)
-    return result
+    entry = _decorate(floating_point)(function)
+    try:
+        entry.enable_caching()
+    except RuntimeError as problem:  # there is no folder that numba may write to
+        log.info("compiled code is not kept: %s", problem)
+    entry.compile = functools.partial(_compile_alone, entry, entry.compile)
+    return entry  # type: ignore[no-any-return]
+
+
+def _decorate(floating_point: set[str], **options: bool) -> Any:
+    njit: Any = numba.njit  # whose stubs lack some options
+    return njit(
+        nogil=True, fastmath=floating_point, error_model="numpy", boundscheck=False, no_cfunc_wrapper=True, **options
+    )
+
+
+def _compile_alone(entry: Any, compile_or_load: Callable[[Any], Any], signature: Any) -> Any:
+    """Compile (or load from disk) as a fresh process would, whatever this process compiled before.
+
+    numba keeps its own compiled helpers, such as the product of complex numbers, for all functions of a process, with
+    the floating-point flags of the first that needed them.
+    """
+    context = entry.targetdescr.target_context
+    with global_compiler_lock, _one_process(folder_of(entry)), _announced(entry):
+        others, context.cached_internal_func = context.cached_internal_func, {}
+        try:
+            return compile_or_load(signature)
+        except OSError as problem:  # a full disk, say: what is compiled is there, only not kept
+            if tuple(signature) not in entry.overloads:
+                raise
+            log.warning("compiled code could not be kept: %s", problem)
+            return entry.overloads[tuple(signature)].entry_point
+        finally:
+            context.cached_internal_func = others
+
+
+@contextlib.contextmanager
+def _one_process(folder: Path | None) -> Iterator[None]:
+    """Let one process compile while others wait for what it leaves on disk.
+
+    All would make the same code, so where no lock can be had they do. (numba's index of a function's compiled code,
+    written by two processes at once, loses an entry, or gives the code of one signature to another.)
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            if folder is not None and fcntl is not None:
+                fcntl.flock(stack.enter_context(open(folder / "opendicke.lock", "a")), fcntl.LOCK_EX)
+        except OSError:
+            log.info("no lock in %s: processes that start now may compile the same code beside each other", folder)
+        yield
+
+
+#: Who wants to know that compilation begins.
+_listeners: list[Callable[[], None]] = []
+
+
+@contextlib.contextmanager
+def announcing(begins: Callable[[], None]) -> Iterator[None]:
+    """Call ``begins``, once, before anything is compiled in here, by any thread. Loading from disk is silent."""
+    _listeners.append(begins)
+    try:
+        yield
+    finally:
+        if begins in _listeners:
+            _listeners.remove(begins)
+
+
+class _Announcer(event.Listener):
+    def __init__(self, entry: Any) -> None:
+        self.entry = entry
+
+    def on_start(self, event: Any) -> None:
+        if event.data.get("dispatcher") is self.entry:
+            while _listeners:
+                _listeners.pop()()
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+def _announced(entry: Any) -> Any:
+    return event.install_listener("numba:compile", _Announcer(entry))

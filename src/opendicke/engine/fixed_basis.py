@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke.engine.compile import compiled
+from opendicke.engine.compile import compiled, inlined
 from opendicke.engine.measure import CHANNELS, measure
 from opendicke.engine.noise import NoisePath
 from opendicke.engine.trajectory import TrajectoryFailure
@@ -82,7 +82,7 @@ class FixedBasis:
         return channels, top
 
 
-@compiled
+@inlined
 def _couple(source, couplings, root, out):  # type: ignore[no-untyped-def]
     """Λ applied to every level: out[k] = (g₋S⁻ + g₊S⁺)/√N source[k]."""
     minus, plus = couplings
@@ -97,7 +97,7 @@ def _couple(source, couplings, root, out):  # type: ignore[no-untyped-def]
             out[k, n] = value
 
 
-@compiled
+@inlined
 def _mean(psi, couplings, root):  # type: ignore[no-untyped-def]
     """<Λ>."""
     lower = 0j
@@ -106,7 +106,7 @@ def _mean(psi, couplings, root):  # type: ignore[no-untyped-def]
     return (couplings[0] * lower + couplings[1] * lower.conjugate()) / _squared(psi)
 
 
-@compiled
+@inlined
 def _squared(psi):  # type: ignore[no-untyped-def]
     """<ψ|ψ>."""
     norm = 0.0
@@ -115,7 +115,7 @@ def _squared(psi):  # type: ignore[no-untyped-def]
     return norm
 
 
-@compiled
+@inlined
 def _derivative(phi, shift, field, z, omega_a, w, couplings, root, down, up, out):  # type: ignore[no-untyped-def]
     """Write ∂Φ/∂t without its damping −wk to ``out`` and return ∂ā/∂t. ``down`` is ΛΦ, ``up`` is Λ†Φ."""
     levels, states = phi.shape
@@ -135,7 +135,7 @@ def _derivative(phi, shift, field, z, omega_a, w, couplings, root, down, up, out
     return -w * shift - 1j * average
 
 
-@compiled
+@inlined
 def _step(phi, shift, field, z, slope, h, omega_a, w, couplings, root, work):  # type: ignore[no-untyped-def]
     """One Runge–Kutta step in place, the damping −wk by integrating factors; returns the new ā.
 
@@ -169,7 +169,7 @@ def _step(phi, shift, field, z, slope, h, omega_a, w, couplings, root, work):  #
     return shift + total_shift
 
 
-@compiled
+@inlined
 def _record(phi, field, root, out):  # type: ignore[no-untyped-def]
     """Write the channels: the lowest three levels, in the layout of ``measure``, with laboratory axes as frame."""
     levels, states = phi.shape

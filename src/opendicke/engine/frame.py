@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import math
 
-from opendicke.engine.compile import compiled
+from opendicke.engine.compile import inlined
 
 #: Size of the coefficient array that ``coefficients`` writes and the generator reads.
 COEFFICIENTS = 13
 
 
-@compiled
+@inlined
 def coefficients(model, feedback, frame, cosine, sine, field, z, s1, s2, s3, down, c, turn):  # type: ignore[no-untyped-def]
     r"""Write the generator's coefficients to ``c`` and the frame's derivative to ``turn``; return dα/dt + wα.
 
@@ -56,7 +56,7 @@ def coefficients(model, feedback, frame, cosine, sine, field, z, s1, s2, s3, dow
     return -1j * mean_a - mean_b
 
 
-@compiled
+@inlined
 def _tilted(x, y, frame, s1, s2, s3, down, c, at):  # type: ignore[no-untyped-def]
     """Coefficients of X = x S^x + y S^y in the frame, written to c[at:at+4]; returns <X>.
 
@@ -71,7 +71,7 @@ def _tilted(x, y, frame, s1, s2, s3, down, c, at):  # type: ignore[no-untyped-de
     return x1 * s1 + x2 * s2 + x3 * s3
 
 
-@compiled
+@inlined
 def moved(frame, amount, turn, out):  # type: ignore[no-untyped-def]
     """Write frame + amount · turn to ``out`` (in loops: numba takes seconds to compile the array expression)."""
     for i in range(3):
@@ -79,7 +79,7 @@ def moved(frame, amount, turn, out):  # type: ignore[no-untyped-def]
             out[i, k] = frame[i, k] + amount * turn[i, k]
 
 
-@compiled
+@inlined
 def precess(frame, cosine, sine):  # type: ignore[no-untyped-def]
     """Turn all axes about z, in place."""
     for k in range(3):
@@ -87,18 +87,17 @@ def precess(frame, cosine, sine):  # type: ignore[no-untyped-def]
         frame[k, 0], frame[k, 1] = cosine * x - sine * y, sine * x + cosine * y
 
 
-@compiled
+@inlined
 def orthonormalise(frame):  # type: ignore[no-untyped-def]
     """Make the axes orthonormal and right-handed again, keeping the direction of e3."""
-    scale = 1 / math.sqrt(frame[2, 0] ** 2 + frame[2, 1] ** 2 + frame[2, 2] ** 2)
-    for i in range(3):
-        frame[2, i] *= scale
-    overlap = frame[0, 0] * frame[2, 0] + frame[0, 1] * frame[2, 1] + frame[0, 2] * frame[2, 2]
-    for i in range(3):
-        frame[0, i] -= overlap * frame[2, i]
-    scale = 1 / math.sqrt(frame[0, 0] ** 2 + frame[0, 1] ** 2 + frame[0, 2] ** 2)
-    for i in range(3):
-        frame[0, i] *= scale
-    frame[1, 0] = frame[2, 1] * frame[0, 2] - frame[2, 2] * frame[0, 1]
-    frame[1, 1] = frame[2, 2] * frame[0, 0] - frame[2, 0] * frame[0, 2]
-    frame[1, 2] = frame[2, 0] * frame[0, 1] - frame[2, 1] * frame[0, 0]
+    x, y, z = frame[2, 0], frame[2, 1], frame[2, 2]
+    scale = 1 / math.sqrt(x * x + y * y + z * z)
+    x, y, z = scale * x, scale * y, scale * z
+    u, v, w = frame[0, 0], frame[0, 1], frame[0, 2]
+    overlap = u * x + v * y + w * z
+    u, v, w = u - overlap * x, v - overlap * y, w - overlap * z
+    scale = 1 / math.sqrt(u * u + v * v + w * w)
+    u, v, w = scale * u, scale * v, scale * w
+    frame[0, 0], frame[0, 1], frame[0, 2] = u, v, w
+    frame[1, 0], frame[1, 1], frame[1, 2] = y * w - z * v, z * u - x * w, x * v - y * u
+    frame[2, 0], frame[2, 1], frame[2, 2] = x, y, z

@@ -23,13 +23,13 @@ Memory: level k has two rows of ``stride`` numbers, real parts then imaginary pa
 
 from __future__ import annotations
 
-from opendicke.engine.compile import compiled
+from opendicke.engine.compile import inlined
 from opendicke.engine.simd import lanes, load, spread, store
 from opendicke.engine.stages import FIRST, SECOND, THIRD
 
 
 # fmt: off
-@compiled
+@inlined
 def sweep(stage, source, phi, t2, t3, out, h, blocks, levels, stride, root_n, root_k, decay, c, skew):  # type: ignore[no-untyped-def]
     """One stage: ``out`` from F(``source``) and the earlier stages, in one pass over the window.
 

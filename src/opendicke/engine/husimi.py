@@ -15,7 +15,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke.engine.compile import compiled
+from opendicke.engine.compile import compiled, inlined
 
 #: |b_n|² over its largest value at which the sum ends.
 GONE = 1e-26
@@ -31,7 +31,7 @@ def binomial_tables(n_atoms: int, size: int) -> tuple[NDArray[np.float64], NDArr
     return np.concatenate([[0.0], np.cumsum(2 * np.log(up[:-1]))]), up, down
 
 
-@compiled
+@inlined
 def overlap(psi, log_binomial, up, down, n_atoms, x, y, z):  # type: ignore[no-untyped-def]
     """|<x,y,z|ψ>|² with a unit vector in the frame of ψ."""
     across = x * x + y * y

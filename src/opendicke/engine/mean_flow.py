@@ -15,12 +15,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke.engine.compile import compiled
+from opendicke.engine.compile import compiled, inlined
 
 Vector = NDArray[np.float64]
 
 
-@compiled
+@inlined
 def derivative(parameters: Vector, y: Vector, out: Vector) -> None:
     """The flow at ``y``, into ``out``."""
     omega_a, omega_c, kappa, g_sum, g_difference = parameters
@@ -33,6 +33,12 @@ def derivative(parameters: Vector, y: Vector, out: Vector) -> None:
 
 
 @compiled
+def velocity(parameters: Vector, y: Vector, out: Vector) -> None:
+    """The flow at ``y``, into ``out``, for Python to call."""
+    derivative(parameters, y, out)
+
+
+@inlined
 def tangent_derivative(parameters: Vector, y: Vector, d: Vector, out: Vector) -> None:
     """The linearised flow at ``y`` of a small deviation ``d``, into ``out``."""
     derivative(parameters, d, out)
@@ -45,7 +51,7 @@ def tangent_derivative(parameters: Vector, y: Vector, d: Vector, out: Vector) ->
     out[2] += (b_x - e_x) * d[1] - (b_y - e_y) * d[0] + e_x * y[1] - e_y * y[0]
 
 
-@compiled
+@inlined
 def runge_kutta(parameters: Vector, y: Vector, d: Vector, step: float, work: Vector) -> float:
     """One step of the state ``y`` and of the deviation ``d`` (left alone if it has length 0), both in place.
 

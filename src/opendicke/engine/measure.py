@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 
-from opendicke.engine.compile import compiled_strictly
+from opendicke.engine.compile import inlined_strictly
 
 #: Channels written by ``measure``: <S> (3), ½<{S_i, S_j}> for xx yy zz xy yz zx (6), <a> (2), <a†a>, <a²> (2),
 #: <a†²a²>, and <S_i a> for i = x, y, z (6); complex values as real part, imaginary part.
 CHANNELS = 21
 
 
-@compiled_strictly
+@inlined_strictly
 def measure(phi, blocks, levels, stride, root_n, j, frame, field, out):  # type: ignore[no-untyped-def]
     """Write all channels of the state ``phi`` to ``out``."""
     width = 64 // phi.itemsize
@@ -38,27 +38,28 @@ def measure(phi, blocks, levels, stride, root_n, j, frame, field, out):  # type:
         out[8] += _product(sz, sx).real
         out[11] += _product(phi1, phi1).real
         out[14] += _product(phi2, phi2).real
-        _gather(out, 9, _product(psi, phi1))
-        _gather(out, 12, _product(psi, phi2))
-        _gather(out, 15, _product(sx, phi1))
-        _gather(out, 17, _product(sy, phi1))
-        _gather(out, 19, _product(sz, phi1))
+        a, aa = _product(psi, phi1), _product(psi, phi2)
+        ax, ay, az = _product(sx, phi1), _product(sy, phi1), _product(sz, phi1)
+        out[9] += a.real
+        out[10] += a.imag
+        out[12] += aa.real
+        out[13] += aa.imag
+        out[15] += ax.real
+        out[16] += ax.imag
+        out[17] += ay.real
+        out[18] += ay.imag
+        out[19] += az.real
+        out[20] += az.imag
     for channel in range(CHANNELS):
         out[channel] /= norm
 
 
-@compiled_strictly
+@inlined_strictly
 def _product(left, right):  # type: ignore[no-untyped-def]
     return left.conjugate() * right
 
 
-@compiled_strictly
-def _gather(out, at, value):  # type: ignore[no-untyped-def]
-    out[at] += value.real
-    out[at + 1] += value.imag
-
-
-@compiled_strictly
+@inlined_strictly
 def _components(phi, n, size, levels, stride, width, root_n, j, frame, field):  # type: ignore[no-untyped-def]
     """ψ, φ¹, φ² and the three S_i ψ (laboratory axes) at one n. The pads of ``phi`` are zero."""
     at = width + n

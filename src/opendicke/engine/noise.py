@@ -11,6 +11,7 @@ two moments, :math:`I_0/h` and :math:`12 I_1/h^3`. Moments of a fine path add up
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke.engine.compile import compiled
+
+#: The largest |κ + iω_c| h of a step that one quadrature resolves to rounding.
+LONGEST = 18.0
+#: Correlations are below rounding after this many correlation times 1/κ; panels of a quadrature, at most.
+CORRELATED, MOST_PANELS = 40.0, 10_000
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,8 @@ def transition(h: float, omega_c: float, kappa: float) -> tuple[NDArray[np.compl
     accurate where the covariance matrix itself is nearly singular (small κh) or zero (κ = 0).
     """
     a = kappa - 1j * omega_c
+    if abs(a) * h > LONGEST:
+        return _long_transition(h, a)
     nodes, weights = np.polynomial.legendre.leggauss(24)
     nodes, weights = (nodes + 1) / 2, weights / 2
 
@@ -72,6 +80,36 @@ def transition(h: float, omega_c: float, kappa: float) -> tuple[NDArray[np.compl
     factor = responses(h * nodes) * np.sqrt(2 * kappa * h * weights)
     triangle: Any = np.linalg.qr(factor.conj().T, mode="r")
     return mean, np.ascontiguousarray(triangle.conj().T)
+
+
+def _long_transition(h: float, a: complex) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
+    """``transition`` of a step in which the noise forgets or turns more than one quadrature resolves.
+
+    The responses are in closed form here. As functions of the time ``left`` after an impulse they vary within the
+    correlation time, in panels no longer than the quadrature resolves; beyond it they are polynomials, one panel.
+    """
+    kappa = a.real
+    layer = min(h, CORRELATED / kappa) if kappa > 0 else h
+    panels = math.ceil(abs(a) * layer / (LONGEST / 2))
+    if panels > MOST_PANELS:
+        raise ValueError(
+            f"step: expected a noise step with |omega_c| * step below {MOST_PANELS * LONGEST / 2:g}, got {h}"
+        )
+    edges = np.append(np.linspace(0, layer, panels + 1), [h] if layer < h else [])
+    nodes, weights = np.polynomial.legendre.leggauss(24)
+    left = (edges[:-1, None] + np.diff(edges)[:, None] * (nodes + 1) / 2).ravel()
+    weights = (np.diff(edges)[:, None] * weights / 2).ravel()
+
+    def responses(left: NDArray[np.float64]) -> NDArray[np.complex128]:
+        """End value, I0 and I1 that follow from a unit impulse at time h − ``left``."""
+        end = np.exp(-a * left)
+        i0 = -np.expm1(-a * left) / a
+        # ∫(h/2 − left + s) exp(−a s) ds over 0 < s < left
+        return np.array([end, i0, (h / 2 - left) * i0 + (i0 - left * end) / a], dtype=np.complex128)
+
+    factor = responses(left) * np.sqrt(2 * kappa * weights)
+    triangle: Any = np.linalg.qr(factor.conj().T, mode="r")
+    return responses(np.array([h]))[:, 0], np.ascontiguousarray(triangle.conj().T)
 
 
 class OrnsteinUhlenbeck:

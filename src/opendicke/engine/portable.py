@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from opendicke.engine.compile import compiled
+from opendicke.engine.compile import inlined
 from opendicke.engine.stages import FIRST, LAST, SECOND, THIRD
 
 
-@compiled
+@inlined
 def mean_spin(phi, blocks, stride, root_n, j):  # type: ignore[no-untyped-def]
     """See ``reductions.mean_spin``."""
     width = 64 // phi.itemsize
@@ -28,7 +28,7 @@ def mean_spin(phi, blocks, stride, root_n, j):  # type: ignore[no-untyped-def]
     return square, raise_r / square, raise_i / square, j - down, down
 
 
-@compiled
+@inlined
 def column_peak(phi, block, levels, stride):  # type: ignore[no-untyped-def]
     """See ``reductions.column_peak``."""
     width = 64 // phi.itemsize
@@ -42,7 +42,7 @@ def column_peak(phi, block, levels, stride):  # type: ignore[no-untyped-def]
     return peak
 
 
-@compiled
+@inlined
 def level_peak(phi, level, blocks, stride):  # type: ignore[no-untyped-def]
     """See ``reductions.level_peak``."""
     width = 64 // phi.itemsize
@@ -55,7 +55,7 @@ def level_peak(phi, level, blocks, stride):  # type: ignore[no-untyped-def]
     return peak
 
 
-@compiled
+@inlined
 def stage_gap(phi, t3, t4, blocks, stride):  # type: ignore[no-untyped-def]
     """See ``reductions.stage_gap``."""
     width = 64 // phi.itemsize
@@ -81,7 +81,7 @@ ROWS = 21
 # signed indices around, and too many arrays, or rows at unknown distances, are too many to be proved disjoint).
 
 
-@compiled
+@inlined
 def _weigh(work, first, size, root_n, c, skew):  # type: ignore[no-untyped-def]
     """The weights of the states ``first`` … ``first + size − 1``."""
     row = ROW_LENGTH
@@ -100,7 +100,7 @@ def _weigh(work, first, size, root_n, c, skew):  # type: ignore[no-untyped-def]
             work[at + 4 * row] = c[b + 3] - c[b + 2] * n
 
 
-@compiled
+@inlined
 def _neighbours(work, source, below, above, stride, f_below, f_above, size, skew):  # type: ignore[no-untyped-def]
     """Sum and difference of the levels at ``below`` and ``above``, from one state before the tile to one after."""
     low, high, im = np.uintp(below) - ONE, np.uintp(above) - ONE, np.uintp(stride)
@@ -113,7 +113,7 @@ def _neighbours(work, source, below, above, stride, f_below, f_above, size, skew
             work[GAP + ROW + n] = f_above * source[high + im + n] - f_below * source[low + im + n]
 
 
-@compiled
+@inlined
 def _tridiagonal(work, at, vector, re, im, n):  # type: ignore[no-untyped-def]
     """Element n of the operator with weights ``at`` on the vector with parts ``re`` and ``im``."""
     br, bi, ar, ai = work[at + n], work[at + ROW + n], work[at + ROW + ROW + n], work[at + ROW + ROW + ROW + n]
@@ -123,7 +123,7 @@ def _tridiagonal(work, at, vector, re, im, n):  # type: ignore[no-untyped-def]
     return br * ur - bi * ui + ar * vr - ai * vi + d * pr, br * ui + bi * ur + ar * vi + ai * vr + d * pi
 
 
-@compiled
+@inlined
 def _derivative(work, source, start, stride, size, skew):  # type: ignore[no-untyped-def]
     """F of one level but for the damping."""
     re, im = np.uintp(start), np.uintp(start + stride)
@@ -136,7 +136,7 @@ def _derivative(work, source, start, stride, size, skew):  # type: ignore[no-unt
         work[F_RE + n], work[F_IM + n] = own_r + x_i, own_i - x_r
 
 
-@compiled
+@inlined
 def _early(stage, er, ei, factor, work, phi, out, start, stride, size):  # type: ignore[no-untyped-def]
     """The first three stages' combination of F with Φ, on one level."""
     at, im = np.uintp(start), np.uintp(stride)
@@ -152,7 +152,7 @@ def _early(stage, er, ei, factor, work, phi, out, start, stride, size):  # type:
         out[i], out[i + im] = after_r * sr - after_i * si, after_r * si + after_i * sr
 
 
-@compiled
+@inlined
 def _last(er, ei, factor, work, phi, t2, t3, t4, start, stride, size):  # type: ignore[no-untyped-def]
     """The last stage's combination, written over Φ, on one level."""
     at, im = np.uintp(start), np.uintp(stride)
@@ -170,7 +170,7 @@ def _last(er, ei, factor, work, phi, t2, t3, t4, start, stride, size):  # type: 
 
 
 # fmt: off
-@compiled
+@inlined
 def sweep(stage, source, phi, t2, t3, out, h, blocks, levels, stride, root_n, root_k, decay, c, skew):  # type: ignore[no-untyped-def]
     """See ``generator.sweep``.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from opendicke.engine.compile import compiled
+from opendicke.engine.compile import inlined
 from opendicke.engine.simd import lanes, larger, largest, load, spread, total
 
 
-@compiled
+@inlined
 def mean_spin(phi, blocks, stride, root_n, j):  # type: ignore[no-untyped-def]
     """<ψ|ψ>, <S'_1>, <S'_2>, <S'_3> and j − <S'_3> on the physical state ψ = Φ_0."""
     width = lanes(phi)
@@ -28,7 +28,7 @@ def mean_spin(phi, blocks, stride, root_n, j):  # type: ignore[no-untyped-def]
     return square, float(total(raise_r)) / square, float(total(raise_i)) / square, j - down, down
 
 
-@compiled
+@inlined
 def column_peak(phi, block, levels, stride):  # type: ignore[no-untyped-def]
     """Largest |Φ_k,n|² in one block of n, over all levels."""
     peak = spread(phi, 0.0)
@@ -40,7 +40,7 @@ def column_peak(phi, block, levels, stride):  # type: ignore[no-untyped-def]
     return float(largest(peak))
 
 
-@compiled
+@inlined
 def level_peak(phi, level, blocks, stride):  # type: ignore[no-untyped-def]
     """Largest |Φ_k,n|² in one level."""
     peak = spread(phi, 0.0)
@@ -52,7 +52,7 @@ def level_peak(phi, level, blocks, stride):  # type: ignore[no-untyped-def]
     return float(largest(peak))
 
 
-@compiled
+@inlined
 def stage_gap(phi, t3, t4, blocks, stride):  # type: ignore[no-untyped-def]
     """‖T4 + Φ − 2 T3‖² on level 0, which is ‖h (k3 − k2)‖² there."""
     width = lanes(phi)

@@ -5,31 +5,21 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from opendicke.engine.compile import compiled
+from opendicke.engine.compile import compiled, inlined
 from opendicke.engine.frame import COEFFICIENTS, coefficients, moved, orthonormalise, precess
 from opendicke.engine.kernels import mean_spin, stage_gap, sweep
 from opendicke.engine.measure import CHANNELS, measure
 from opendicke.engine.noise import NoisePath
 from opendicke.engine.stages import FIRST, LAST, SECOND, THIRD
-from opendicke.engine.window import (
-    LEVEL_MARGIN,
-    STABILITY,
-    allocate,
-    clear,
-    enlarge,
-    needed,
-    stiffness,
-)
-
-#: Error of one step on ψ, as a fraction of ``tol``.
-LOCAL_ERROR = 1e-3
+from opendicke.engine.window import LEVEL_MARGIN, allocate, clear, demands, enlarge, needed, stiffness, swing
 
 #: Outcomes of ``_propagate``.
-FINE, NOT_FINITE, OUT_OF_MEMORY = 0, 1, 2
+FINE, NOT_FINITE, CROWDED = 0, 1, 2
 
 #: Entries of ``TrajectoryState.window``.
 BLOCKS, LEVELS, STRIDE, CAPACITY = 0, 1, 2, 3
@@ -51,7 +41,8 @@ class TrajectoryFailure(RuntimeError):
 class Dynamics:
     """Numbers that stay the same along a trajectory.
 
-    ``coupling_x`` = (g₋ + g₊)/√N and ``coupling_y`` = (g₋ − g₊)/√N multiply S^x and S^y in Λ.
+    ``coupling_x`` = (g₋ + g₊)/√N and ``coupling_y`` = (g₋ − g₊)/√N multiply S^x and S^y in Λ. ``weakly_damped``: faint
+    components may come back, so they are kept and resolved (see ``window``).
     """
 
     j: float
@@ -63,11 +54,13 @@ class Dynamics:
     tol: float
     feedback: float
     memory_limit: int
+    weakly_damped: bool = False
 
-    def constants(self) -> NDArray[np.float64]:
-        """The numbers in the order in which the compiled code reads them."""
+    def constants(self, dtype: np.dtype[np.floating]) -> NDArray[np.float64]:
+        """The numbers in the order in which the compiled code reads them, for amplitudes of type ``dtype``."""
         rates = (self.j, self.omega_a, self.omega_c, self.kappa, self.coupling_x, self.coupling_y)
-        return np.array([*rates, self.tol, self.feedback, self.memory_limit], dtype=np.float64)
+        cut, reach = demands(self.tol, dtype, self.weakly_damped)
+        return np.array([*rates, cut, self.feedback, swing(self.tol), reach], dtype=np.float64)
 
 
 @dataclass
@@ -84,7 +77,7 @@ class TrajectoryState:
     def copy(self) -> TrajectoryState:
         """An independent copy."""
         # The buffer must stay aligned, so it is allocated anew and filled.
-        buffer = allocate(self.buffer, self.window[STRIDE], self.window[CAPACITY])
+        buffer = allocate(self.buffer.dtype, self.window[STRIDE], self.window[CAPACITY])
         buffer[:] = self.buffer
         return replace(
             self,
@@ -110,7 +103,7 @@ def initial_state(frame: NDArray[np.float64], amplitude: complex, dtype: str, tw
     width = 64 // np.dtype(dtype).itemsize
     blocks = min(2, -(-(two_j + 1) // width))
     stride, capacity = (max(blocks, 6) + 2) * width, 40
-    buffer = allocate(np.empty(0, dtype=dtype), stride, capacity)
+    buffer = allocate(dtype, stride, capacity)
     buffer[width] = 1
     window = np.array([blocks, 1 + LEVEL_MARGIN, stride, capacity], dtype=np.int64)
     return TrajectoryState(buffer, window, frame.astype(np.float64), np.array([amplitude], dtype=np.complex128))
@@ -136,35 +129,43 @@ def propagate(
     """
     channels = np.full((rows, CHANNELS), np.nan)
     skew = None if dynamics.coupling_y == 0 else 1.0
-    outcome, step, state.buffer = _propagate(
-        state.buffer, state.window, state.frame, state.field, state.work, state.gauge, dynamics.constants(), skew,
-        path.steps, path.middle, path.slope, record_after, channels,
-    )  # fmt: skip
+    constants, c, scratch = dynamics.constants(state.buffer.dtype), np.zeros(COEFFICIENTS), np.zeros((3, 3, 3))
+    outcome, step, elapsed = CROWDED, 0, 0.0
+    while outcome == CROWDED:
+        outcome, step, elapsed, blocks, levels = _propagate(
+            state.buffer, state.window, state.frame, state.field, state.work, state.gauge, constants, skew,
+            path.steps, path.middle, path.slope, record_after, channels, step, elapsed,
+            *tables(state.buffer.dtype, state.window[STRIDE], state.window[CAPACITY], dynamics.j), c, scratch,
+        )  # fmt: skip
+        if outcome == CROWDED:
+            _make_room(state, blocks, levels, dynamics.memory_limit, step)
     if outcome == NOT_FINITE:
         raise TrajectoryFailure("a number that is not finite", step)
-    if outcome == OUT_OF_MEMORY:
-        blocks, levels = int(state.window[BLOCKS]), int(state.window[LEVELS])
-        width = 64 // state.buffer.itemsize
-        raise TrajectoryFailure(f"a window of {blocks * width} states x {levels} levels, over the memory limit", step)
     if not np.isfinite(channels[record_after[record_after >= 0]]).all():  # it may have come up in the last step
         raise TrajectoryFailure("a number that is not finite", path.steps.size)
     return channels
 
 
-@compiled
-def _tables(like, stride, capacity, j):  # type: ignore[no-untyped-def]
-    """sqrt(n(N−n+1)) with the lane numbers behind it, and sqrt(k)."""
-    width = 64 // like.itemsize
-    root_n = np.zeros(stride + width, dtype=like.dtype)
-    for n in range(stride):
-        root_n[n] = math.sqrt(max(n * (2 * j - n + 1), 0.0))
-    for lane in range(width):
-        root_n[stride + lane] = lane
-    root_k = np.sqrt(np.arange(capacity + 2)).astype(like.dtype)
-    return root_n, root_k
+def _make_room(state: TrajectoryState, blocks: int, levels: int, memory_limit: int, step: int) -> None:
+    """Give ``state`` a buffer that holds a window of so many blocks and levels, and some more."""
+    width = 64 // state.buffer.itemsize
+    stride = max(int(state.window[STRIDE]), (blocks + blocks // 2 + 2) * width)
+    capacity = max(int(state.window[CAPACITY]), levels + levels // 2)
+    if 8.0 * stride * capacity * state.buffer.itemsize > memory_limit:
+        raise TrajectoryFailure(f"a window of {blocks * width} states x {levels} levels, over the memory limit", step)
+    state.buffer = enlarge(state.buffer, state.window[STRIDE], stride, capacity, state.window[LEVELS])
+    state.window[STRIDE], state.window[CAPACITY] = stride, capacity
 
 
-@compiled
+def tables(dtype: DTypeLike, stride: int, capacity: int, j: float) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """sqrt(n(N−n+1)) with the lane numbers behind it, sqrt(k), and room for ``_fill_decay``."""
+    n, lane = np.arange(stride), np.arange(64 // np.dtype(dtype).itemsize)
+    root_n = np.concatenate([np.sqrt(np.maximum(n * (2 * j - n + 1), 0.0)), lane]).astype(dtype)
+    root_k = np.sqrt(np.arange(capacity + 2)).astype(dtype)
+    return root_n, root_k, np.empty(2 * capacity, dtype=dtype)
+
+
+@inlined
 def _fill_decay(decay, levels, h, omega_c, kappa):  # type: ignore[no-untyped-def]
     """Re and Im of exp(−(κ + iω_c) k h/2)."""
     one = np.exp(-0.5 * h * (kappa + 1j * omega_c))
@@ -175,7 +176,7 @@ def _fill_decay(decay, levels, h, omega_c, kappa):  # type: ignore[no-untyped-de
 
 
 # fmt: off
-@compiled
+@inlined
 def _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope, root_n, root_k, decay, c, scratch, psi):  # type: ignore[no-untyped-def]
     """One Runge–Kutta step of length h with the noise z + slope·(time since the start of the step).
 
@@ -229,50 +230,44 @@ def _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope, root_
     return speed
 
 
-@compiled
+@inlined
 def _rescale(phi, size, factor):  # type: ignore[no-untyped-def]
     for at in range(size):
         phi[at] *= factor
 
 
 @compiled
-def _propagate(buffer, window, frame, field, work, gauge, dynamics, skew, steps, middle, slope, record_after, channels):  # type: ignore[no-untyped-def]
-    """Run along the path. Returns (outcome, step, buffer): the buffer is a new one if the window outgrew it."""
-    j, tol = dynamics[0], dynamics[6]
+def _propagate(  # type: ignore[no-untyped-def]
+    buffer, window, frame, field, work, gauge, dynamics, skew, steps, middle, slope, record_after, channels,
+    first, elapsed, root_n, root_k, decay, c, scratch,
+):
+    """Run along the path, from ``elapsed`` after the start of step ``first``.
+
+    Returns (outcome, step, elapsed, blocks, levels). CROWDED: the buffer is too small for a window of so many blocks
+    and levels; with a larger one, go on from there.
+    """
+    j, cut, swing, reach = dynamics[0], dynamics[6], dynamics[8], dynamics[9]
     width = 64 // buffer.itemsize
     max_blocks = -(-(int(2 * j) + 1) // width)
-    swing = (120 * LOCAL_ERROR * tol) ** 0.2
-    root_n, root_k = _tables(buffer, window[STRIDE], window[CAPACITY], j)
-    decay = np.empty(2 * window[CAPACITY], dtype=buffer.dtype)
-    c, scratch = np.zeros(COEFFICIENTS, dtype=np.float64), np.zeros((3, 3, 3))
     size = 2 * window[STRIDE] * window[CAPACITY]
-    for step in range(steps.size + 1):
-        if record_after[step] >= 0:
+    for step in range(first, steps.size + 1):
+        if record_after[step] >= 0 and elapsed == 0.0:
             measure(buffer, window[BLOCKS], window[LEVELS], window[STRIDE], root_n, j, frame, field[0],
                     channels[record_after[step]])
         if step == steps.size:
             break
-        elapsed, whole = 0.0, steps[step]
+        whole = steps[step]
         while elapsed < whole * (1 - 1e-12):
             psi = mean_spin(buffer, window[BLOCKS], window[STRIDE], root_n, j)
             if not (math.isfinite(psi[0]) and math.isfinite(psi[4]) and math.isfinite(field[0].real)):
-                return NOT_FINITE, step, buffer
+                return NOT_FINITE, step, elapsed, 0, 0
             if psi[0] > 4.0 or psi[0] < 0.25:
                 _rescale(buffer, window[LEVELS] * 2 * window[STRIDE], 1 / math.sqrt(psi[0]))
                 psi = mean_spin(buffer, window[BLOCKS], window[STRIDE], root_n, j)
-            blocks, levels = needed(buffer, window[BLOCKS], window[LEVELS], window[STRIDE], tol * tol * psi[0],
+            blocks, levels = needed(buffer, window[BLOCKS], window[LEVELS], window[STRIDE], cut * cut * psi[0],
                                     max_blocks)
             if (blocks + 2) * width > window[STRIDE] or levels > window[CAPACITY]:
-                stride = max(window[STRIDE], (blocks + blocks // 2 + 2) * width)
-                capacity = max(window[CAPACITY], levels + levels // 2)
-                if 8.0 * stride * capacity * buffer.itemsize > dynamics[8]:
-                    window[BLOCKS], window[LEVELS] = blocks, levels
-                    return OUT_OF_MEMORY, step, buffer
-                buffer = enlarge(buffer, window[STRIDE], window[CAPACITY], stride, capacity, window[LEVELS])
-                window[STRIDE], window[CAPACITY] = stride, capacity
-                size = 2 * stride * capacity
-                root_n, root_k = _tables(buffer, stride, capacity, j)
-                decay = np.empty(2 * capacity, dtype=buffer.dtype)
+                return CROWDED, step, elapsed, blocks, levels
             if blocks < window[BLOCKS] or levels < window[LEVELS]:
                 gauge[DROPPED] += clear(buffer, size, window[BLOCKS], window[LEVELS], window[STRIDE], blocks,
                                         levels) / psi[0]
@@ -281,7 +276,7 @@ def _propagate(buffer, window, frame, field, work, gauge, dynamics, skew, steps,
             z = middle[step] + slope[step] * (elapsed - 0.5 * whole)
             coefficients(dynamics, dynamics[7], frame, 1.0, 0.0, field[0], z, psi[1], psi[2], psi[3], psi[4], c,
                          scratch[1])
-            fastest = max(stiffness(dynamics, c, states, levels, skew is None) / STABILITY, gauge[SPEED] / swing)
+            fastest = max(stiffness(dynamics, c, states, levels, skew is None) / reach, gauge[SPEED] / swing)
             h = (whole - elapsed) / max(math.ceil((whole - elapsed) * fastest), 1)
             _fill_decay(decay, levels, h, dynamics[2], dynamics[3])
             gauge[SPEED] = _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope[step], root_n, root_k,
@@ -292,5 +287,6 @@ def _propagate(buffer, window, frame, field, work, gauge, dynamics, skew, steps,
             work[MOST_STATES] = max(work[MOST_STATES], states)
             work[MOST_LEVELS] = max(work[MOST_LEVELS], levels)
         work[STEPS_DONE] += 1
-    return FINE, steps.size, buffer
+        elapsed = 0.0
+    return FINE, steps.size, 0.0, 0, 0
 # fmt: on

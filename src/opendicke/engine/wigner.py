@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke.engine.compile import compiled
+from opendicke.engine.compile import compiled, inlined
 from opendicke.engine.noise import NoisePath, OrnsteinUhlenbeck
 
 
@@ -109,7 +109,7 @@ def _propagate(model, steps, halves, noise, hits, spin, mean, spins, fields):  #
             spin, mean = step(model, steps[i], halves[i], middle[i], slope[i], spin, mean)
 
 
-@compiled
+@inlined
 def step(model, h, half, middle, slope, spin, mean):  # type: ignore[no-untyped-def]
     """One step of length h of the spin and of ᾱ; ``half`` is the factor by which ᾱ decays in h/2.
 
@@ -129,25 +129,25 @@ def step(model, h, half, middle, slope, spin, mean):  # type: ignore[no-untyped-
     return spin, mean
 
 
-@compiled
+@inlined
 def turn(model, h, field):  # type: ignore[no-untyped-def]
     """The rotation vector h B in the field α."""
     return 2 * h * model[1] * field.real, -2 * h * model[2] * field.imag, h * model[0]
 
 
-@compiled
+@inlined
 def drive(model, spin):  # type: ignore[no-untyped-def]
     """What the spin adds to dᾱ/dt."""
     return complex(-model[2] * spin[1], -model[1] * spin[0])
 
 
-@compiled
+@inlined
 def scaled(factor, k):  # type: ignore[no-untyped-def]
     """The vector factor times k."""
     return factor * k[0], factor * k[1], factor * k[2]
 
 
-@compiled
+@inlined
 def weighted(near, k2, k3, far):  # type: ignore[no-untyped-def]
     """(3 near + 2 k2 + 2 k3 − far)/12: one of the two rotations that make up a step."""
     return (
@@ -157,7 +157,7 @@ def weighted(near, k2, k3, far):  # type: ignore[no-untyped-def]
     )
 
 
-@compiled
+@inlined
 def rotated(k, s):  # type: ignore[no-untyped-def]
     """The vector s turned about k by the angle abs(k): s + sin θ/θ k×s + (1 − cos θ)/θ² k×(k×s)."""
     half = 0.5 * math.sqrt(k[0] * k[0] + k[1] * k[1] + k[2] * k[2])

@@ -5,25 +5,37 @@ Results come back in order, so an executor changes no number.
 
 from __future__ import annotations
 
-import multiprocessing
+import logging
 import os
 import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from concurrent.futures import Executor as Pool
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Generic
+from weakref import WeakSet
 
 from opendicke import checks
 from opendicke.problem import Executor, Item, Result
 
 #: Items submitted ahead, per worker: enough that none waits, few enough that memory stays flat.
 IN_FLIGHT = 4
+#: How often in a row, without any result, the processes are started again after one of them died.
+RESTARTS = 3
+
+#: What is said then.
+DIED = (
+    f"a worker process died {RESTARTS + 1} times in a row without a result. Was it killed for its memory? Then take "
+    "Processes with fewer workers, or Threads. Does it end at its start? Then put the call under "
+    "if __name__ == '__main__': in your script, which every process reads."
+)
+
+log = logging.getLogger(__name__)
 
 
 def available_cores() -> int:
@@ -59,8 +71,10 @@ class Threads:
     def opened(self) -> Iterator[Executor]:
         """The threads, kept for several ensembles."""
         workers, left = self.workers or available_cores(), threading.Event()
-        with _released(ThreadPoolExecutor(workers, "opendicke", _settle, (left,)), left) as pool:
-            yield _Started(pool, workers)
+        with _released(
+            _Workers(lambda: ThreadPoolExecutor(workers, "opendicke", _settle, (left,)), workers), left
+        ) as pool:
+            yield pool
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield ``function(item)`` in order, with a bounded number of items in flight.
@@ -76,8 +90,13 @@ class Threads:
 class Processes:
     """Run on several processes of this machine.
 
+    Where a process dies (killed for its memory, say), all are started again and what was under way is run again.
+
     Args:
         workers: number of processes; None takes the cores that this process may use.
+
+    Raises:
+        BrokenExecutor: (``map``) if processes die several times in a row without any result.
     """
 
     workers: int | None = None
@@ -88,10 +107,17 @@ class Processes:
     @contextmanager
     def opened(self) -> Iterator[Executor]:
         """The processes, kept for several ensembles."""
+        import multiprocessing  # slow to import
+        from concurrent.futures import ProcessPoolExecutor
+
         workers, context = self.workers or available_cores(), multiprocessing.get_context("spawn")
         left = context.Event()
-        with _released(ProcessPoolExecutor(workers, context, _settle_process, (left,)), left) as pool:
-            yield _Started(pool, workers)
+
+        def start() -> Pool:
+            return ProcessPoolExecutor(workers, context, _settle_process, (left,))
+
+        with _released(_Workers(start, workers), left) as pool:
+            yield pool
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield ``function(item)`` in order; function, items and results are sent by pickle."""
@@ -122,6 +148,8 @@ def _settle_process(left: Any) -> None:
 
 
 def _end_with_parent() -> None:
+    import multiprocessing
+
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -129,25 +157,81 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def _released(pool: Pool, left: Any) -> Iterator[Pool]:
+def _released(workers: _Workers, left: Any) -> Iterator[_Workers]:
     """Leave a pool without waiting for what it still runs: nobody wants those results any more."""
     try:
-        yield pool
+        yield workers
     finally:
         left.set()
-        pool.shutdown(wait=False, cancel_futures=True)
+        workers.pool.shutdown(wait=False, cancel_futures=True)
 
 
-@dataclass(frozen=True)
-class _Started:
-    """A pool that is there already."""
+class _Workers:
+    """A pool that is there already, and is started again if it breaks."""
 
-    pool: Pool
-    workers: int
+    def __init__(self, start: Callable[[], Pool], workers: int) -> None:
+        self.workers, self._start, self._lock = workers, start, threading.Lock()
+        self._under_way: WeakSet[_Piece[Any, Any]] = WeakSet()
+        self.pool = start()
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield ``function(item)`` in order."""
-        return in_order(self.pool.submit, function, items, IN_FLIGHT * self.workers)
+        return in_order(self._piece, function, items, IN_FLIGHT * self.workers)
+
+    def _piece(self, function: Callable[[Item], Result], item: Item) -> _Piece[Item, Result]:
+        piece = _Piece(self, function, item)
+        with self._lock:
+            self._under_way.add(piece)
+        return piece
+
+    def replace(self, broken: Pool) -> None:
+        """Start a new pool in place of ``broken``, unless another thread did; what was under way is run again."""
+        with self._lock:
+            if self.pool is broken:
+                log.warning("a worker process died; all are started again, and what was under way is run again")
+                broken.shutdown(wait=False, cancel_futures=True)
+                self.pool = self._start()
+                for piece in self._under_way:
+                    piece.renew(broken)
+
+
+class _Piece(Generic[Item, Result]):
+    """One item under way."""
+
+    def __init__(self, workers: _Workers, function: Callable[[Item], Result], item: Item) -> None:
+        self._workers, self._function, self._item = workers, function, item
+        self._submit()
+
+    def _submit(self) -> None:
+        pool = self._workers.pool
+        try:
+            self._at: tuple[Pool, Future[Result]] = pool, pool.submit(self._function, self._item)
+        except BrokenExecutor as broken:
+            self._at = pool, Future()
+            self._at[1].set_exception(broken)
+
+    def renew(self, broken: Pool) -> None:
+        """Submit it again if it was lost with the pool ``broken``."""
+        pool, future = self._at
+        kept = future.done() and not future.cancelled() and not isinstance(future.exception(), BrokenExecutor)
+        if pool is broken and not kept:
+            self._submit()
+
+    def result(self) -> Result:
+        """Wait for it."""
+        for restart in range(RESTARTS + 1):
+            pool, future = self._at
+            try:
+                return future.result()
+            except BrokenExecutor as broken:
+                if restart == RESTARTS:
+                    raise type(broken)(DIED) from broken
+                self._workers.replace(pool)
+        raise AssertionError("not reached")
+
+    def cancel(self) -> None:
+        """Do not start it any more."""
+        self._at[1].cancel()
 
 
 @contextmanager
@@ -198,14 +282,35 @@ def _check_workers(executor: Any) -> None:
         object.__setattr__(executor, "workers", checks.integer("workers", executor.workers, minimum=1))
 
 
+def check_executor(executor: Any) -> Executor:
+    """``executor`` itself, or threads on all cores for None.
+
+    Raises:
+        TypeError: for anything that has no ``map``, and for a class instead of an instance.
+    """
+    if executor is None:
+        return Threads()
+    if isinstance(executor, type) or not callable(getattr(executor, "map", None)):
+        hint = f"Pass an instance: {executor.__name__}()." if isinstance(executor, type) else ""
+        raise checks.refuse("executor", "None, Serial(), Threads(2), Processes(2) or Dask()", executor, hint, TypeError)
+    found: Executor = executor
+    return found
+
+
 def in_order(
     submit: Callable[..., Any], function: Callable[[Item], Result], items: Iterable[Item], in_flight: int
 ) -> Iterator[Result]:
-    """Submit items, at most ``in_flight`` ahead; yield the futures' results in order; cancel on the way out."""
+    """Submit items, at most ``in_flight`` ahead; yield the futures' results in order; cancel on the way out.
+
+    A function's method ``prepare``, if it has one, is called before: what it compiles, the workers need only load.
+    """
     pending: deque[Any] = deque()
     source = iter(items)
     try:
-        pending.extend(submit(function, item) for item in islice(source, in_flight))
+        first = list(islice(source, in_flight))
+        if first:
+            getattr(function, "prepare", lambda: None)()
+        pending.extend(submit(function, item) for item in first)
         while pending:
             yield pending.popleft().result()
             pending.extend(submit(function, item) for item in islice(source, 1))

@@ -15,9 +15,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from opendicke.engine.compile import announcing
 from opendicke.ensemble.executors import abandoned, closing
 from opendicke.ensemble.moments import Moments
 from opendicke.problem import Executor, Progress
+from opendicke.progress import announce
 
 #: Most trajectories in a block, the unit of work.
 BLOCK = 16
@@ -28,6 +30,8 @@ SHARES = 8
 BATCHES = 32
 #: Seconds between two looks at the standard errors for the progress meter; they cost about a millisecond each.
 LOOK_EVERY = 0.5
+#: What is said while there is no trajectory yet.
+COMPILING = "opendicke: compiling for this processor, once; it takes some ten seconds"
 
 
 class TrajectoryError(RuntimeError):
@@ -138,6 +142,10 @@ class BlockRunner:
                 outcomes.append((index, str(failure)))
         return outcomes
 
+    def prepare(self) -> None:
+        """Compile what the simulator needs, if it knows how."""
+        getattr(self.simulate, "prepare", lambda: None)()
+
 
 def blocks(trajectories: int, first: int = 0) -> Iterator[range]:
     """Indices ``first`` … ``trajectories`` − 1 in blocks.
@@ -186,7 +194,11 @@ def run_ensemble(
     whole = Ensemble()
     notes: dict[str, str] = {}
     looked = time.monotonic()
-    with closing(executor.map(BlockRunner(simulate), blocks(trajectories))) as results:
+    results: Iterator[list[Outcome]]
+    with (
+        announcing(lambda: announce(progress, COMPILING)),
+        closing(executor.map(BlockRunner(simulate), blocks(trajectories))) as results,
+    ):
         for outcomes in results:
             before = whole.size
             stop = _take(whole, outcomes, enough)

@@ -21,9 +21,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from opendicke import checks
 from opendicke.analysis.fixed_points import fixed_point
 from opendicke.analysis.gaussian import fluctuations
-from opendicke.analysis.spin_states import apply_spin, jackknife
+from opendicke.analysis.jackknife import jackknife_samples
+from opendicke.analysis.spin_states import apply_spin
 from opendicke.analysis.tunnelling import (
     Exponent,
     Landscape,
@@ -94,7 +96,7 @@ class Runs:
 
 def kept(times: NDArray[np.float64]) -> tuple[float, ...]:
     """Those of :data:`STATE_TIMES` that are among ``times``."""
-    return tuple(time for time in STATE_TIMES if np.isclose(times, time).any())
+    return tuple(time for time in STATE_TIMES if checks.find_time(time, times) is not None)
 
 
 def spins(answer: xr.Dataset) -> NDArray[np.float64]:
@@ -211,7 +213,7 @@ def normal_squeezing(answer: xr.Dataset, labels: NDArray[np.int8]) -> dict[str, 
         NaN if they are of fewer than 24 trajectories.
     """
     n_atoms = int(json.loads(answer.attrs["model"])["n_atoms"])
-    at = [int(np.abs(answer.time.values[1:] - time).argmin()) for time in answer.state_time.values]
+    at = checks.among("state_time", answer.state_time.values, answer.time.values[1:], "the answer's times")
     left = np.maximum.accumulate(~np.isin(labels, (NORMAL, TRANSIT)), axis=1)
     held = (labels == NORMAL)[:, at] & ~left[:, at]
     mean, second = spin_moments(n_atoms, answer.psi.values, answer.psi_frame.values)
@@ -225,8 +227,8 @@ def normal_squeezing(answer: xr.Dataset, labels: NDArray[np.int8]) -> dict[str, 
 
     value, error = math.nan, math.nan
     if np.count_nonzero(held.any(axis=1)) >= FEWEST:
-        _, corrected, sem = jackknife(len(held), GROUPS, xi2)
-        value, error = float(corrected), float(sem)
+        found = jackknife_samples(len(held), GROUPS, xi2)
+        value, error = float(found.value), float(np.asarray(found.error, dtype=float))
     words = {"definition": "N min Var(S_perp) / <S>^2 of the normal state, by trajectories that never left it"}
     return {"xi2": ((), value, words), "xi2_sem": ((), error), "states": ((), int(held.sum()))}
 

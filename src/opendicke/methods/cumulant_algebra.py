@@ -20,12 +20,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations_with_replacement
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opendicke.model import DickeModel
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 class Word(NamedTuple):
@@ -269,10 +272,14 @@ def cumulant_equations(order: int, model: DickeModel, anticommutator: Anticommut
 
 @dataclass(frozen=True)
 class PolynomialMap:
-    """Several polynomials of the same complex variables and their conjugates, as tables."""
+    """Several polynomials of the same complex variables and their conjugates, as tables.
+
+    The coefficients are sparse: few are not zero, and BLAS would set threads to work on a product of microseconds,
+    which wait for each other for milliseconds where cores are busy.
+    """
 
     factors: NDArray[np.intp]
-    coefficients: NDArray[np.complex128]
+    coefficients: csr_array
 
     def __call__(self, values: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """The polynomials, shape (polynomials, ...), from ``values`` of shape (variables, ...)."""
@@ -285,6 +292,8 @@ class PolynomialMap:
 
 def compile_polynomials(polynomials: list[Polynomial], variables: tuple[Word, ...]) -> PolynomialMap:
     """Tables for ``polynomials`` over ``variables`` (adjoint words become conjugates)."""
+    from scipy.sparse import csr_array  # slow to import
+
     index = {word.adjoint: len(variables) + place for place, word in enumerate(variables, start=1)}
     index |= {word: place for place, word in enumerate(variables, start=1)}
     products = sorted({tuple(sorted(index[w] for w in blocks)) for terms in polynomials for blocks in terms})
@@ -295,4 +304,4 @@ def compile_polynomials(polynomials: list[Polynomial], variables: tuple[Word, ..
     for row, terms in enumerate(polynomials):
         for blocks, value in terms.items():
             coefficients[row, column[tuple(sorted(index[w] for w in blocks))]] += value
-    return PolynomialMap(factors, coefficients)
+    return PolynomialMap(factors, csr_array(coefficients))

@@ -23,8 +23,9 @@ from opendicke.methods.cumulant_algebra import (
     mean,
     words,
 )
+from opendicke.methods.integration import Watch, check_duration, check_tolerances
 from opendicke.methods.mean_field import fastest_rate
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS, VARIABLES, from_channels
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.states import SpinCoherent
@@ -88,8 +89,8 @@ class Cumulants:
             order further (better at short times, diverges sooner at long ones). 1 and 3 only with
             ``closure="atoms"``.
         closure: ``"atoms"`` or ``"collective"``, see above.
-        rtol: relative tolerance of the integration (scipy's DOP853), > 0.
-        atol: absolute tolerance, > 0, in units of each cumulant's natural size :math:`N^{1-n_a/2}` (for
+        rtol: relative tolerance of the integration (scipy's DOP853), 2.3e-14 to 0.1.
+        atol: absolute tolerance, 1e-20 to 0.1, in units of each cumulant's natural size :math:`N^{1-n_a/2}` (for
             :math:`n_a` cavity operators; divided by N for each single-atom operator).
 
     Returns (from :func:`opendicke.solve`), in the Dataset's attrs:
@@ -104,7 +105,8 @@ class Cumulants:
         UnphysicalWarning: when a bound is violated or the equations diverge.
 
     Raises:
-        ValueError, TypeError: for an option out of its range.
+        ValueError, TypeError: for an option out of its range; for a last time beyond 1e8 over the fastest rate.
+        TimeoutError: if the ``timeout`` of :func:`opendicke.solve` is over before the last time is reached.
 
     Source: R. Kubo, J. Phys. Soc. Jpn. 17, 1100 (1962) (cumulants of operators); D. Plankensteiner, C. Hotter and
     H. Ritsch, Quantum 6, 617 (2022) (QuantumCumulants.jl: identical atoms).
@@ -123,18 +125,17 @@ class Cumulants:
     atol: float = 1e-12
 
     def __post_init__(self) -> None:
-        if self.closure not in ("atoms", "collective"):
-            raise checks.refuse("closure", "'atoms' or 'collective'", self.closure)
+        checks.choice("closure", self.closure, ("atoms", "collective"))
         order = checks.integer("order", self.order, minimum=1)
         allowed = (1, 2, 3) if self.closure == "atoms" else (2,)
         if order not in allowed:
             raise checks.refuse("order", f"one of {allowed} with closure={self.closure!r}", self.order)
         object.__setattr__(self, "order", order)
-        object.__setattr__(self, "rtol", checks.real("rtol", self.rtol, above=0.0))
-        object.__setattr__(self, "atol", checks.real("atol", self.atol, above=0.0))
+        check_tolerances(self)
 
     def limits(self, model: DickeModel) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
+        check_model(model)
         reason = (
             f"Neglects joint cumulants of more than {self.order} operators: wrong, at last unphysical, where the state "
             "splits or tunnels."
@@ -144,11 +145,13 @@ class Cumulants:
 
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Generate the equations of the model, integrate them and check the moments (one piece of work)."""
+        check_duration(problem, fastest_rate(problem.model))
+        watch = Watch(executor)
         progress.start(1, "run", f"cumulants of order {self.order}")
         equations = Equations.of(problem.model, self.order, self.closure)
         start = initial_cumulants(problem.state, problem.model.n_atoms, equations.variables, self.closure)
         limit = _RUNAWAY * _largest_cumulants(problem, equations.variables, self.closure)
-        values, until, message = self._integrate(equations, start, limit, problem.times)
+        values, until, message = self._integrate(equations, start, limit, problem.times, watch)
         channels = equations.channels(values)
         lowest = covariance_min_eigenvalue(channels, problem.model.n_atoms)
         since, reasons = _violations(channels, lowest, problem)
@@ -175,6 +178,7 @@ class Cumulants:
         start: NDArray[np.complex128],
         limit: NDArray[np.float64],
         times: NDArray[np.float64],
+        watch: Watch,
     ) -> tuple[NDArray[np.complex128], float, str]:
         """Cumulants at ``times`` (NaN where not reached), the last time reached, and why it is the last."""
         from scipy.integrate import solve_ivp
@@ -184,7 +188,8 @@ class Cumulants:
         size = equations.sizes
         limit = limit / size
 
-        def rates(_: float, y: NDArray[np.complex128]) -> NDArray[np.complex128]:
+        def rates(time: float, y: NDArray[np.complex128]) -> NDArray[np.complex128]:
+            watch.check(time)
             return equations.rates(y * size) / size
 
         def runaway(_: float, y: NDArray[np.complex128]) -> float:

@@ -102,6 +102,7 @@ def modes_near(
     count: int,
     *,
     tolerance: float,
+    relative: float = 0.0,
     capacity: int = CAPACITY,
     most: int | None = None,
     report: Callable[[int, float], None] | None = None,
@@ -115,9 +116,10 @@ def modes_near(
         apply: L on a vector.
         approximate_inverse: about :math:`(L-s)^{-1}`.
         shift: s, not an eigenvalue.
-        start: first vector.
+        start: first vector, or several in rows.
         count: eigenvalues wanted, each member of a complex pair counted; at most ``capacity`` // 3.
         tolerance: largest :math:`\|Lx-\lambda x\|` for :math:`\|x\|=1`.
+        relative: a mode is also good enough with a residual of this times :math:`|\lambda|`.
         capacity: vectors in memory, times two.
         most: applications of L after which it is given up; None for 3000.
         report: told how many applications were done since the last time, and the residual.
@@ -131,13 +133,16 @@ def modes_near(
     Source: E. R. Davidson, J. Comput. Phys. 17, 87 (1975); R. B. Morgan, Linear Algebra Appl. 154-156, 289 (1991)
     (harmonic extraction); A. Stathopoulos, Y. Saad and K. Wu, SIAM J. Sci. Comput. 19, 227 (1998) (thick restarts).
     """
-    basis, random = Basis(start.size, min(capacity, start.size)), np.random.default_rng(0)
-    direction = start
+    *others, direction = np.atleast_2d(start)
+    capacity = min(capacity, direction.size)
+    basis, random = Basis(direction.size, capacity), np.random.default_rng(0)
+    for vector in others:
+        basis.add(vector, apply(vector) - shift * vector)
     limit = MOST if most is None else most
     for applications in range(limit):
         basis.add(direction, apply(direction) - shift * direction)
         nu, y = basis.ritz()
-        found, residual = _good(basis, nu, y, shift, count, tolerance)
+        found, residual = _good(basis, nu, y, shift, count, (tolerance, relative))
         if len(found) >= count:
             return found[:count]
         if report is not None and (applications + 1) % REPORT_EVERY == 0:
@@ -145,14 +150,19 @@ def modes_near(
         if basis.count + 1 >= capacity:
             basis.restart(nu, y)
         if not residual.any():  # all that the basis holds is good, but it holds too little
-            residual = random.standard_normal(start.size)
+            residual = random.standard_normal(direction.size)
         direction = approximate_inverse(residual)
     reached = float(np.linalg.norm(residual))
     raise NotConverged(f"residual {reached:.1e} after {limit} applications, with {tolerance:.1e} wanted")
 
 
 def _good(
-    basis: Basis, nu: NDArray[np.complex128], y: NDArray[np.complex128], shift: float, count: int, tolerance: float
+    basis: Basis,
+    nu: NDArray[np.complex128],
+    y: NDArray[np.complex128],
+    shift: float,
+    count: int,
+    allowed: tuple[float, float],
 ) -> tuple[list[Mode], Real]:
     """The leading modes that are good, and what is missing from the first one that is not (0 if all are)."""
     found: list[Mode] = []
@@ -161,7 +171,7 @@ def _good(
             break
         vector, residual = basis.combine(value, column)
         size = float(np.linalg.norm(residual))
-        if size > tolerance:
+        if size > max(allowed[0], allowed[1] * abs(shift + 1 / value)):
             larger_real = np.linalg.norm(residual.real) >= np.linalg.norm(residual.imag)
             return found, np.ascontiguousarray(residual.real if larger_real else residual.imag)
         mode = Mode(complex(shift + 1 / value), vector, size)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
 
 from opendicke import checks
+from opendicke.description import LIMIT
 from opendicke.engine.fixed_basis import FixedBasis
 from opendicke.engine.noise import OrnsteinUhlenbeck
 from opendicke.engine.trajectory import TrajectoryFailure
@@ -15,7 +19,8 @@ from opendicke.ensemble.streams import stream
 from opendicke.methods.nuhops import noise_steps
 from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.methods.sampled import averages
-from opendicke.model import DickeModel
+from opendicke.methods.weak_damping import check_conservation
+from opendicke.model import DickeModel, check_model
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 
 #: Default noise step times the fastest rate of the model. At the paper's parameters and N = 4 the strong error of
@@ -66,6 +71,7 @@ class HOPS:
 
     Warns:
         FailedTrajectoryWarning: if some failed; the message names index, parameters and time.
+        WeakDampingWarning: at κ = 0, if energy or number of excitations is off by more than its error bar allows.
 
     Source: D. Suess, A. Eisfeld and W. T. Strunz, Phys. Rev. Lett. 113, 150403 (2014), for one damped mode;
     K. Müller and W. T. Strunz, *Genuine quantum effects in Dicke-type models at large atom numbers*.
@@ -83,23 +89,23 @@ class HOPS:
     depth: int = 30
     step: float | None = None
     max_top_level: float = 1e-2
-    max_memory: float = 1.0
+    max_memory: float = field(default=1.0, metadata=LIMIT)
     point: int = 0
     precision: Precision | None = None
 
     def __post_init__(self) -> None:
-        checks.integer("trajectories", self.trajectories, minimum=1)
-        checks.integer("seed", self.seed, minimum=0)
-        checks.integer("point", self.point, minimum=0)
+        checks.set_integer(self, "trajectories", minimum=1)
+        checks.set_integer(self, "seed", minimum=0, maximum=checks.LARGEST_SEED)
+        checks.set_integer(self, "point", minimum=0, maximum=checks.LARGEST_SEED)
         check_precision(self.precision)
-        checks.integer("depth", self.depth, minimum=2, hint="<a†a†aa> is read from level 2.")
-        if self.step is not None:
-            checks.real("step", self.step, above=0.0)
-        checks.real("max_top_level", self.max_top_level, above=0.0)
-        checks.real("max_memory", self.max_memory, above=0.0)
+        checks.set_integer(self, "depth", minimum=2, hint="<a†a†aa> is read from level 2.")
+        checks.set_real(self, "step", optional=True, above=0.0)
+        checks.set_real(self, "max_top_level", above=0.0)
+        checks.set_real(self, "max_memory", above=0.0)
 
     def limits(self, model: DickeModel) -> Limits:
         """Limited by ``max_memory``, and by the time it takes; see :class:`opendicke.problem.Limits`."""
+        check_model(model)
         basis = FixedBasis(**asdict(model), levels=self.depth + 1)
         steps = 1 / (self.step or _default_step(model, math.inf))
         seconds = steps * SECONDS_PER_CELL * (model.n_atoms + 1) * (self.depth + 1)
@@ -124,6 +130,7 @@ class HOPS:
         enough = stop_rule(self.precision, problem.times)
         ensemble = run_ensemble(simulate, self.trajectories, executor, progress, enough)
         solution = averages(ensemble, names, enough)
+        check_conservation(problem, solution)
         solution.attrs["noise_step"] = simulate.step
         return solution
 
@@ -143,6 +150,11 @@ class HOPSSimulator:
         self._noise = OrnsteinUhlenbeck(steps, model.omega_c, model.kappa)
         self._spin = problem.state.dicke_amplitudes(model.n_atoms)
 
+    def prepare(self) -> None:
+        """Compile what a trajectory needs, by one that ends where it starts."""
+        path = self._noise.sample(stream(0, 0)).part(0, 0)
+        self._basis.run(self._spin, 0j, path, np.full(1, -1), 0)
+
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""
         path = self._noise.sample(stream(self.options.seed, index, self.options.point))
@@ -160,8 +172,28 @@ class HOPSSimulator:
             depth = self.options.depth
             expected = f"a depth whose highest level stays below max_top_level = {self.options.max_top_level:g}"
             got = f"{depth} (the highest level of {which} reached {top:.2g})"
-            raise ValueError(f"depth: expected {expected}, got {got}. Try depth={depth + max(8, depth // 2)}.")
+            raise ValueError(f"depth: expected {expected}, got {got}. {self._enough(path)}")
         return Sample({"channels": channels}, peaks={"top_level": top})
+
+    def _enough(self, path: Any) -> str:
+        """What to try: a depth at which this trajectory, along the same noise, passes."""
+        model, times, state = self.problem.model, self.problem.times, self.problem.state
+        depth = self.options.depth
+        while True:
+            depth = _deeper(depth)
+            basis = FixedBasis(**asdict(model), levels=depth + 1)
+            if replace(self.options, depth=depth).too_large(model.n_atoms, basis.memory()):
+                return "No depth within max_memory is enough: use NuHOPS."
+            try:
+                _, top = basis.run(self._spin, state.alpha, path, self._hits, times.size)
+            except TrajectoryFailure:
+                continue
+            if top <= self.options.max_top_level:
+                return f"Try depth={depth}."
+
+
+def _deeper(depth: int) -> int:
+    return depth + max(8, depth // 2)
 
 
 def _default_step(model: DickeModel, stop: float) -> float:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, xlogy
 
 from opendicke import checks
+from opendicke.methods.integration import Watch, check_duration, check_tolerances
 from opendicke.methods.liouvillian import Operators
 from opendicke.methods.mean_field import MeanField, fastest_rate
-from opendicke.model import DickeModel
+from opendicke.methods.sampled import kept_rows, state_time
+from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS, from_channels
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.progress import Silent
@@ -52,8 +53,8 @@ class Lindblad:
 
     Args:
         photons: highest photon number kept, >= 1; None raises it until the bound below holds.
-        rtol: relative tolerance of the integrator, > 0.
-        atol: absolute tolerance on the elements of ρ, > 0.
+        rtol: relative tolerance of the integrator, 2.3e-14 to 0.1.
+        atol: absolute tolerance on the elements of ρ, 1e-20 to 0.1.
         max_top_population: largest population of the highest photon number, >= 1e-12 and < 1.
         max_memory: memory that a run may take, in GiB.
         keep_states: some of the ``times``; also return the spin's density matrix at these times, as ``rho_spin`` on
@@ -61,8 +62,10 @@ class Lindblad:
 
     Raises:
         ValueError, TypeError: for an option out of range, or ``keep_states`` that are not among the times; for
-            ``photons`` too small, naming one to try; for a problem that needs more than ``max_memory``.
+            ``photons`` too small, naming a number that is enough (to find it takes about as long as a run); for a
+            problem that needs more than ``max_memory``; for a last time beyond 1e8 over the fastest rate.
         RuntimeError: if the integrator fails.
+        TimeoutError: if the ``timeout`` of :func:`opendicke.solve` is over before the last time is reached.
 
     Source: K. Müller and W. T. Strunz, *Genuine quantum effects in Dicke-type models at large atom numbers*,
     eqs. (1) and (2). Integrator: DOP853 of ``scipy.integrate``.
@@ -84,15 +87,17 @@ class Lindblad:
     def __post_init__(self) -> None:
         if self.photons is not None:
             object.__setattr__(self, "photons", checks.integer("photons", self.photons, minimum=1))
-        for name in ("rtol", "atol", "max_top_population", "max_memory"):
+        check_tolerances(self)
+        for name in ("max_top_population", "max_memory"):
             object.__setattr__(self, name, checks.real(name, getattr(self, name), above=0.0))
         if not 1e-12 <= self.max_top_population < 1:
             expected = "a number >= 1e-12 (less is lost in rounding) and < 1"
             raise checks.refuse("max_top_population", expected, self.max_top_population)
-        object.__setattr__(self, "keep_states", tuple(float(time) for time in self.keep_states))
+        object.__setattr__(self, "keep_states", checks.some_times("keep_states", self.keep_states))
 
     def limits(self, model: DickeModel) -> Limits:
         """Limited by ``max_memory``, and by the time it takes; see :class:`opendicke.problem.Limits`."""
+        check_model(model)
         stop = 10 / (fastest_rate(model) or 1.0)
         typical = Problem(model, SpinCoherent(math.pi / 4, math.pi), np.linspace(0.0, stop, 2))
         photons = self.photons if self.photons is not None else _guess(typical)
@@ -109,17 +114,20 @@ class Lindblad:
 
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Solve ``problem`` for the variables ``names``."""
-        kept = [_time_index(problem.times, time) for time in self.keep_states]
+        kept = kept_rows(problem.times, self.keep_states)
         progress.start(len(problem.times), "times", "master equation")
-        rows, photons, top = self._collect(problem, lambda rho: (channels_of(rho), _spin_state(rho)), progress)
+
+        def record(rho: NDArray[np.complex128]) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
+            return channels_of(rho), _spin_state(rho)
+
+        rows, photons, top = self._collect(problem, record, progress, watch=Watch(executor))
         channels, states = zip(*rows, strict=True)
         attrs = {"photons": photons, "top_population": top}
         solution = Solution(from_channels(names, np.array(channels)), attrs=attrs)
-        if kept:
+        if kept.size:
             about = {"definition": "density matrix of the spin, <j, j - n| rho |j, j - n_prime>", "units": "1"}
             solution.extra["rho_spin"] = (("state_time", "n", "n_prime"), np.array([states[at] for at in kept]), about)
-            about = {"definition": "times of the states kept"}
-            solution.coords["state_time"] = (("state_time",), problem.times[kept], about)
+            solution.coords["state_time"] = state_time(problem.times[kept])
         return solution
 
     def density_matrices(self, problem: Problem) -> NDArray[np.complex128]:
@@ -142,10 +150,17 @@ class Lindblad:
         record: Callable[[NDArray[np.complex128]], Record],
         progress: Progress,
         stored: int = 0,
+        watch: Watch | None = None,
+        above: int = 0,
     ) -> tuple[list[Record], int, float]:
         """What ``record`` makes of ρ at each time, the cutoff used, and the largest population of its top level."""
-        reached = 0
-        photons = self.photons if self.photons is not None else _guess(problem)
+        reached, clock = 0, watch or Watch()
+        check_duration(problem, fastest_rate(problem.model))
+        least = self.photons if self.photons is not None else math.ceil(abs(problem.state.alpha) ** 2)
+        refusal = self._too_large(problem.model.n_atoms, least, stored)  # before mean field follows a huge amplitude
+        if refusal:
+            raise ValueError(refusal)
+        photons = self.photons if self.photons is not None else max(_guess(problem, clock), _next_cutoff(above))
         while True:
             refusal = self._too_large(problem.model.n_atoms, photons, stored)
             if refusal:
@@ -153,7 +168,7 @@ class Lindblad:
             records: list[Record] = []
             top = 0.0
             try:
-                for rho, worst in self._evolve(problem, photons):
+                for rho, worst in self._evolve(problem, photons, clock):
                     top = worst
                     records.append(record(rho))
                     if len(records) > reached:  # a larger cutoff starts again; the meter does not go back
@@ -162,13 +177,21 @@ class Lindblad:
                 return records, photons, top
             except _OverflowError as overflow:
                 if self.photons is not None:
-                    raise self._too_small(photons, overflow) from None
+                    raise self._too_small(problem, overflow, clock) from None
             photons = _next_cutoff(photons)
 
-    def _too_small(self, photons: int, overflow: _OverflowError) -> Exception:
+    def _too_small(self, problem: Problem, overflow: _OverflowError, clock: Watch) -> Exception:
+        """The refusal of the cutoff asked for, with one that is large enough: found by trying, less accurately."""
+        photons = self.photons or 0
+        bound = max(1e-12, 0.9 * self.max_top_population)
+        search = replace(self, photons=None, rtol=max(self.rtol, 1e-6), atol=0.01 * bound, max_top_population=bound)
+        try:
+            _, enough, _ = search._collect(problem, lambda rho: None, Silent(), watch=clock, above=photons)
+            hint = f"Try photons={enough}, or photons=None to have it chosen."
+        except ValueError:
+            hint = "No cutoff within max_memory is large enough: use NuHOPS."
         expected = f"a cutoff whose top level stays below max_top_population = {self.max_top_population:g}"
         got = f"{photons} (population {overflow.population:.1e} at t = {overflow.time:.4g})"
-        hint = f"Try photons={_next_cutoff(photons)}, or photons=None to have it chosen."
         return ValueError(f"photons: expected {expected}, got {got}. {hint}")
 
     def _too_large(self, n_atoms: int, photons: int, stored: int) -> str:
@@ -183,7 +206,7 @@ class Lindblad:
             "Use NuHOPS, whose cost does not grow with N."
         )
 
-    def _evolve(self, problem: Problem, photons: int) -> Iterator[tuple[NDArray[np.complex128], float]]:
+    def _evolve(self, problem: Problem, photons: int, clock: Watch) -> Iterator[tuple[NDArray[np.complex128], float]]:
         """ρ at each time, shape (N+1, F, N+1, F), with the largest top population up to then."""
         from scipy.integrate import DOP853
 
@@ -199,6 +222,7 @@ class Lindblad:
             return
         solver = DOP853(generator, 0.0, start, float(problem.times[-1]), rtol=self.rtol, atol=self.atol)
         while solver.status == "running":
+            clock.check(solver.t)
             message = solver.step()
             if solver.status == "failed":
                 raise RuntimeError(f"the integrator stopped at t = {solver.t:g}: {message}")
@@ -254,6 +278,8 @@ def _initial(problem: Problem, photons: int, bound: float) -> NDArray[np.float64
     """A = Re ρ + Im ρ of the initial state, flat."""
     f = np.arange(photons + 1)
     alpha = problem.state.alpha
+    from scipy.special import gammaln, xlogy  # slow to import
+
     log_size = -0.5 * abs(alpha) ** 2 + xlogy(f, abs(alpha)) - 0.5 * gammaln(f + 1)
     cavity = np.exp(log_size + 1j * f * np.angle(alpha))
     missing = 1.0 - float(np.sum(np.abs(cavity[:-1]) ** 2))  # population at the top level and above
@@ -270,20 +296,13 @@ def _next_cutoff(photons: int) -> int:
     return photons + max(4, photons // 4)
 
 
-def _guess(problem: Problem) -> int:
+def _guess(problem: Problem, clock: Watch | None = None) -> int:
     """A first cutoff: a coherent state of the largest mean-field photon number, and room for its tail."""
     stop = problem.times[-1]
     grid = np.linspace(0.0, stop, 200) if stop > 0 else np.zeros(1)
-    _, beta = MeanField(rtol=1e-6, atol=1e-9).trajectory(problem.model, problem.state, grid)
+    _, beta = MeanField(rtol=1e-6, atol=1e-9).trajectory(problem.model, problem.state, grid, clock)
     largest = problem.model.n_atoms * float(np.max(np.abs(beta) ** 2))
     return math.ceil(largest + 6 * math.sqrt(largest)) + 6
-
-
-def _time_index(times: NDArray[np.float64], time: float) -> int:
-    index = int(np.argmin(np.abs(times - time)))
-    if not math.isclose(times[index], time, rel_tol=1e-12, abs_tol=1e-300):
-        raise checks.refuse("keep_states", "times out of the solve's times", time, "Add it to times.")
-    return index
 
 
 def _spin_state(rho: NDArray[np.complex128]) -> NDArray[np.complex128]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -95,13 +96,32 @@ class Sector:
             parts.append(change.ravel())
         return np.concatenate(parts)
 
+    def matrix(self) -> Any:
+        """The map as a sparse matrix: twenty numbers a row, for small problems."""
+        from scipy import sparse
+
+        a, b = self.pairs
+        parts: dict[Any, Any] = {}
+        for p, q in self.pairs:
+            one_p, one_q = sparse.eye_array(self.states[p].size), sparse.eye_array(self.states[q].size)
+            order = np.arange(self.states[p].size * self.states[q].size).reshape(self.states[q].size, -1).T.ravel()
+            transposed = sparse.csr_array((np.ones(order.size), (np.arange(order.size), order)))
+            turn = transposed @ sparse.kron(self.hamiltonian[q], one_p)
+            parts[(p, q), (q, p)] = turn - sparse.kron(self.hamiltonian[p], one_q) @ transposed
+            parts[(p, q), (1 - p, 1 - q)] = parts.get(((p, q), (1 - p, 1 - q)), 0) + sparse.kron(
+                self.jump[p], self.jump[q]
+            )
+            loss = sparse.diags_array(np.add.outer(self.decay[p], self.decay[q]).ravel())
+            parts[(p, q), (p, q)] = parts.get(((p, q), (p, q)), 0) - loss
+        return sparse.csc_array(sparse.block_array([[parts[a, a], parts[a, b]], [parts[b, a], parts[b, b]]]))
+
     def density_matrix(self, vector: Real) -> Complex:
         """The Hermitian matrix of a vector, shape (N+1, F, N+1, F)."""
         a = self.blocks(vector)
         total = (self.n_atoms + 1) * self.levels
         rho = np.zeros((total, total), dtype=np.complex128)
         for p, q in self.pairs:
-            rho[np.ix_(self.states[p], self.states[q])] = _unfold(a, p, q)
+            rho[np.ix_(self.states[p], self.states[q])] = unfold(a, p, q)
         return rho.reshape(self.n_atoms + 1, self.levels, self.n_atoms + 1, self.levels)
 
     def vector(self, rho: Complex) -> Real:
@@ -135,13 +155,19 @@ class Resolvent:
     def __init__(self, sector: Sector, shift: float) -> None:
         from scipy.linalg import schur
 
-        self.sector = sector
+        self.sector, self.shift = sector, shift
         self._triangles, self._bases = [], []
         for hamiltonian, decay in zip(sector.hamiltonian, sector.decay, strict=True):
             triangle, basis = schur(hamiltonian.toarray() - 1j * np.diag(decay), output="complex")
             shifted = triangle - 0.5j * shift * np.eye(decay.size)
             self._triangles.append(np.asfortranarray(shifted, dtype=np.complex64))
             self._bases.append(np.asarray(basis, dtype=np.complex64))
+
+    def of(self, sector: Sector) -> Resolvent:
+        """The same for the other parity: the Schur bases do not depend on it."""
+        other = copy.copy(self)
+        other.sector = sector
+        return other
 
     def __call__(self, vector: Real) -> Real:
         """The approximate solution for one vector."""
@@ -152,7 +178,7 @@ class Resolvent:
             if (p, q) in parts:
                 continue
             left, right = self._bases[p], self._bases[q]
-            x = np.asfortranarray(left.conj().T @ _unfold(a, p, q).astype(np.complex64) @ right)
+            x = np.asfortranarray(left.conj().T @ unfold(a, p, q).astype(np.complex64) @ right)
             x *= 1j
             _sylvester(self._triangles[p], self._triangles[q], x)
             x = left @ x @ right.conj().T
@@ -161,7 +187,28 @@ class Resolvent:
         return scale * np.concatenate([parts[pair].ravel() for pair in self.sector.pairs])
 
 
-def _unfold(a: Blocks, p: int, q: int) -> Complex:
+class Exact:
+    """The inverse of the Liouvillian minus a shift, by sparse LU: for small problems.
+
+    Args:
+        sector: what to invert.
+        shift: not an eigenvalue.
+    """
+
+    def __init__(self, sector: Sector, shift: float) -> None:
+        from scipy import sparse
+        from scipy.sparse.linalg import splu
+
+        matrix = sparse.csc_array(sector.matrix() - shift * sparse.eye_array(sector.size))
+        self._factors = splu(matrix)
+
+    def __call__(self, vector: Real) -> Real:
+        """The solution for one vector."""
+        solution: Real = self._factors.solve(vector)
+        return solution
+
+
+def unfold(a: Blocks, p: int, q: int) -> Complex:
     """Block (p, q) of ρ from the blocks of A = Re ρ + Im ρ."""
     mirrored = a[q, p].T
     rho: Complex = 0.5 * (a[p, q] + mirrored) + 0.5j * (a[p, q] - mirrored)

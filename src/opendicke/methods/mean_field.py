@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke import checks
-from opendicke.model import DickeModel
+from opendicke.engine import mean_flow
+from opendicke.methods.integration import Watch, check_duration, check_tolerances
+from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS, from_channels
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.states import SpinCoherent
@@ -39,12 +40,13 @@ class MeanField:
     and so on (the antisymmetric parts of spin products follow from the commutator), so variances are zero.
 
     Args:
-        rtol: relative tolerance of the integrator, > 0.
-        atol: absolute tolerance on m and β, > 0.
+        rtol: relative tolerance of the integrator, 2.3e-14 to 0.1.
+        atol: absolute tolerance on m and β, 1e-20 to 0.1.
 
     Raises:
-        ValueError, TypeError: for a tolerance that is not a positive number.
+        ValueError, TypeError: for a tolerance out of its range; for a last time beyond 1e8 over the fastest rate.
         RuntimeError: if the integrator fails or does not conserve the length of the spin.
+        TimeoutError: if the ``timeout`` of :func:`opendicke.solve` is over before the last time is reached.
 
     Source: K. Müller and W. T. Strunz, *Genuine quantum effects in Dicke-type models at large atom numbers*,
     eq. (5), here for unequal couplings too. Integrator: DOP853 of ``scipy.integrate.solve_ivp``.
@@ -60,18 +62,18 @@ class MeanField:
     atol: float = 1e-12
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rtol", checks.real("rtol", self.rtol, above=0.0))
-        object.__setattr__(self, "atol", checks.real("atol", self.atol, above=0.0))
+        check_tolerances(self)
 
     def limits(self, model: DickeModel) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
+        check_model(model)
         reason = "Neglects all correlations and all noise: exact for infinite N at fixed times only."
         return Limits(True, False, reason, MEMORY, SECONDS_PER_RATE * fastest_rate(model))
 
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Solve ``problem`` for the variables ``names``."""
         progress.start(1, "run", "mean field")
-        spin, amplitude = self.trajectory(problem.model, problem.state, problem.times)
+        spin, amplitude = self.trajectory(problem.model, problem.state, problem.times, Watch(executor))
         progress.advance(1)
         n_atoms = problem.model.n_atoms
         channels = _factorised(n_atoms * spin, math.sqrt(n_atoms) * amplitude)
@@ -83,7 +85,7 @@ class MeanField:
         return Solution(from_channels(names, channels), attrs=attrs)
 
     def trajectory(
-        self, model: DickeModel, state: SpinCoherent, times: NDArray[np.float64]
+        self, model: DickeModel, state: SpinCoherent, times: NDArray[np.float64], watch: Watch | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
         r"""The scaled mean field: :math:`\mathbf m`, shape (times, 3), and :math:`\beta`, shape (times,)."""
         from scipy.integrate import solve_ivp
@@ -93,9 +95,17 @@ class MeanField:
         stop = float(times[-1])
         if stop == 0.0:
             return start[None, :3], np.array([beta])
-        answer = solve_ivp(
-            _derivative, (0.0, stop), start, "DOP853", times, args=(model,), rtol=self.rtol, atol=self.atol
-        )
+        field = 2 * (abs(model.g_minus) + abs(model.g_plus)) * abs(beta)
+        check_duration(Problem(model, state, times), max(fastest_rate(model), field))
+        parameters, clock = flow_parameters(model), watch or Watch()
+
+        def flow(time: float, y: NDArray[np.float64]) -> NDArray[np.float64]:
+            clock.check(time)
+            rates = np.empty(5)
+            mean_flow.velocity(parameters, y, rates)
+            return rates
+
+        answer = solve_ivp(flow, (0.0, stop), start, "DOP853", times, rtol=self.rtol, atol=self.atol)
         if not answer.success:
             raise RuntimeError(f"the mean-field integrator stopped at t = {answer.t[-1]:g}: {answer.message}")
         spin = answer.y[:3].T
@@ -114,18 +124,9 @@ def fastest_rate(model: DickeModel) -> float:
     return max(abs(model.omega_a), abs(complex(model.kappa, model.omega_c)), *pulls)
 
 
-def _derivative(_time: float, y: NDArray[np.float64], model: DickeModel) -> tuple[float, ...]:
-    """Right-hand side for y = (m_x, m_y, m_z, Re β, Im β)."""
-    mx, my, mz, re, im = y
-    total, difference = model.coupling, model.g_minus - model.g_plus
-    bx, by, bz = 2 * total * re, -2 * difference * im, model.omega_a
-    return (
-        by * mz - bz * my,
-        bz * mx - bx * mz,
-        bx * my - by * mx,
-        -model.kappa * re + model.omega_c * im - difference * my,
-        -model.kappa * im - model.omega_c * re - total * mx,
-    )
+def flow_parameters(model: DickeModel) -> NDArray[np.float64]:
+    """(ω_a, ω_c, κ, g₋ + g₊, g₋ − g₊), as :mod:`opendicke.engine.mean_flow` takes them."""
+    return np.array([model.omega_a, model.omega_c, model.kappa, model.coupling, model.g_minus - model.g_plus])
 
 
 def _factorised(spin: NDArray[np.float64], a: NDArray[np.complex128]) -> NDArray[np.float64]:

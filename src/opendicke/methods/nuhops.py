@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks
+from opendicke.description import LIMIT
 from opendicke.engine.noise import OrnsteinUhlenbeck
 from opendicke.engine.trajectory import (
     DROPPED,
@@ -22,19 +23,28 @@ from opendicke.engine.trajectory import (
     initial_state,
     propagate,
 )
+from opendicke.engine.window import demands
 from opendicke.ensemble.padding import stack_padded
 from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
 from opendicke.ensemble.streams import stream
 from opendicke.methods.mean_field import fastest_rate
 from opendicke.methods.precision import Precision, check_precision, stop_rule
-from opendicke.methods.sampled import averages, kept_states, kept_trajectories
-from opendicke.model import DickeModel
+from opendicke.methods.sampled import averages, kept_rows, kept_states, kept_trajectories
+from opendicke.methods.weak_damping import check_conservation, check_memory
+from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 
 #: Noise step times the fastest rate of the model. At Fig. 1's parameters, t = 4, the median error of <S>/j along one
 #: noise path is then 1e-6 at N = 200 and 1e-5 at N <= 20, and falls with the third power of the step.
 STEP_TIMES_RATE = 0.16
+
+#: A model is weakly damped, and its faint components are kept, if κ is below this times its fastest coupling.
+WEAK = 0.1
+#: How much longer a weakly damped trajectory takes for it (3 to 10 measured, N = 1 to 10).
+WEAK_COST = 6.0
+#: Noise steps of a trajectory: their lengths and marks take 16 bytes each.
+MOST_STEPS = 2**31
 
 #: The basis of a trajectory that superradiates, in spin states and levels, and what a noise step costs: measured at the
 #: parameters of figures 1 and S4, N = 20, 100, 1000, t = 10, tol = 1e-4.
@@ -48,8 +58,13 @@ def noise_steps(times: NDArray[np.float64], step: float) -> tuple[NDArray[np.flo
 
     Returns:
         The step lengths, and for the start and each step's end the index of the time it hits, or −1.
+
+    Raises:
+        ValueError: for more than :data:`MOST_STEPS` of them.
     """
     edges = np.concatenate([[0.0], times])
+    if edges[-1] / step > MOST_STEPS:
+        raise checks.refuse("times, step", f"at most {MOST_STEPS} noise steps", f"{times[-1]:g} / {step:g}")
     counts = np.ceil(np.diff(edges) / step * (1 - 1e-12)).astype(np.int64)
     steps = np.repeat(np.diff(edges) / np.maximum(counts, 1), counts)
     hits = np.full(counts.sum() + 1, -1, dtype=np.int64)
@@ -72,6 +87,10 @@ class NuHOPS:
     :math:`|\psi\rangle\langle\psi|`, :math:`\psi = \langle 0_b|\Phi\rangle` normalised. The truncation in spin states
     and levels follows the state and has no cap.
 
+    Below κ = 0.1 max|g₋ ± g₊| the cavity forgets so slowly that what a trajectory has dropped would be missed later:
+    then amplitudes are kept down to about 1e-13 and steps resolve all of them, at several times the cost. With n
+    photons that is enough up to n ≈ 50; beyond, as long as 4κnt < 30, the run warns.
+
     Args:
         trajectories: how many, >= 1. Standard errors fall as one over its square root.
         seed: non-negative integer; trajectory i of a seed is the same whoever runs it, and for any number of them
@@ -90,7 +109,7 @@ class NuHOPS:
         keep_states: some of the ``times``; also return the spin states ψ of every trajectory at these times, as ``psi``
             on the Dicke states |j, j−n> along the third row of ``psi_frame``. Spin Q functions, density matrices and
             entanglement are computed from them.
-        memory_limit: bytes one trajectory may use; a trajectory that needs more fails, and is reported.
+        max_memory: memory that one trajectory may take, in GiB; one that needs more fails, and is reported.
 
     Raises:
         ValueError, TypeError: for an option out of range; the message names it.
@@ -98,6 +117,8 @@ class NuHOPS:
 
     Warns:
         FailedTrajectoryWarning: if some failed; the message names index, parameters and time.
+        WeakDampingWarning: at κ = 0, if energy or number of excitations is off by more than its error bar allows; at
+            little κ, if there are so many photons that trajectories may have lost what comes back later.
 
     Source: K. Müller and W. T. Strunz, eq. (4), with the normalisation E|z|² = 1.
 
@@ -118,31 +139,38 @@ class NuHOPS:
     precision: Precision | None = None
     keep_trajectories: bool = False
     keep_states: tuple[float, ...] = ()
-    memory_limit: int = 2**31
+    max_memory: float = field(default=2.0, metadata=LIMIT)
 
     def __post_init__(self) -> None:
-        checks.integer("trajectories", self.trajectories, minimum=1)
-        checks.integer("seed", self.seed, minimum=0)
-        checks.integer("point", self.point, minimum=0)
-        checks.real("tol", self.tol, above=0.0)
+        checks.set_integer(self, "trajectories", minimum=1)
+        checks.set_integer(self, "seed", minimum=0, maximum=checks.LARGEST_SEED)
+        checks.set_integer(self, "point", minimum=0, maximum=checks.LARGEST_SEED)
+        checks.set_real(self, "tol", above=0.0)
         if self.tol >= 0.1:
             raise checks.refuse("tol", "a number well below 1, such as 1e-4", self.tol)
         for name in ("step", "feedback"):
-            if getattr(self, name) is not None:
-                checks.real(name, getattr(self, name), above=0.0)
-        if self.dtype not in ("float64", "float32"):
-            raise checks.refuse("dtype", "'float64' or 'float32'", self.dtype)
+            checks.set_real(self, name, optional=True, above=0.0)
+        checks.choice("dtype", self.dtype, ("float64", "float32"))
         check_precision(self.precision)
-        object.__setattr__(self, "keep_states", tuple(float(time) for time in self.keep_states))
-        checks.integer("memory_limit", self.memory_limit, minimum=2**20)
+        checks.set_flag(self, "keep_trajectories")
+        object.__setattr__(self, "keep_states", checks.some_times("keep_states", self.keep_states))
+        checks.set_real(self, "max_memory", minimum=2.0**-10)
 
     def limits(self, model: DickeModel) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
+        check_model(model)
         cells = min(model.n_atoms + 1, TYPICAL_STATES) * TYPICAL_LEVELS
         rate = fastest_rate(model)
         steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE
         seconds = steps * (SECONDS_PER_STEP + SECONDS_PER_CELL * cells)
         reason = "Exact: statistical errors fall as one over the root of the number of trajectories."
+        if weakly_damped(model):
+            seconds *= WEAK_COST
+            reason = (
+                "Exact up to about 50 photons, and with n > 50 photons until what has spread in phase space comes back "
+                "(never if 4 kappa n t > 30 by then): amplitudes become too faint for floating-point numbers, and run "
+                "warns. Use Lindblad if N is small."
+            )
         return Limits(True, True, reason, BYTES_PER_CELL * cells, seconds)
 
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
@@ -151,12 +179,15 @@ class NuHOPS:
         enough = stop_rule(self.precision, problem.times)
         ensemble = run_ensemble(simulate, self.trajectories, executor, progress, enough)
         solution = averages(ensemble, names, enough)
+        check_conservation(problem, solution)
+        if simulate.dynamics.weakly_damped:
+            check_memory(problem, solution, demands(self.tol, np.dtype(self.dtype), True)[0])
         solution.attrs["noise_step"] = simulate.step
         if self.keep_trajectories:
             which = {f"{name}_trajectory": f"<{name}> of one trajectory" for name in ("Sx", "Sy", "Sz", "a")}
             kept_trajectories(ensemble, solution, which)
         if self.keep_states:
-            kept_states(ensemble, solution, self.keep_states)
+            kept_states(ensemble, solution, problem.times[kept_rows(problem.times, self.keep_states)])
         return solution
 
 
@@ -174,6 +205,12 @@ class NuHOPSSimulator:
         self._noise = OrnsteinUhlenbeck(steps, problem.model.omega_c, problem.model.kappa)
         self._frame = problem.state.frame()
         self._breaks = _breaks(problem.times, self._hits, options.keep_states)
+
+    def prepare(self) -> None:
+        """Compile what a trajectory needs, by one that ends where it starts."""
+        path = self._noise.sample(stream(0, 0)).part(0, 0)
+        state = initial_state(self._frame, 0j, self.options.dtype, self.problem.model.n_atoms)
+        propagate(state, self.dynamics, path, np.full(1, -1), 0)
 
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""
@@ -193,7 +230,7 @@ class NuHOPSSimulator:
         except TrajectoryFailure as failure:
             time = float(path.steps[: first + failure.step].sum())
             where = f"trajectory {index} of seed {options.seed} stopped at time {time:g}: {failure}"
-            hint = "Try a smaller step or tol, or a larger memory_limit."
+            hint = "Try a smaller step or tol, or a larger max_memory."
             raise TrajectoryError(f"{where} (model {json.dumps(asdict(problem.model))}). {hint}") from failure
         kept: dict[str, NDArray[Any]] = {}
         if options.keep_trajectories:
@@ -212,15 +249,15 @@ class NuHOPSSimulator:
 
 def _breaks(times: NDArray[np.float64], hits: NDArray[np.int64], wanted: tuple[float, ...]) -> list[int]:
     """The steps after which the state is to be kept."""
-    breaks = []
-    for time in wanted:
-        index = int(np.argmin(np.abs(times - time)))
-        if not math.isclose(times[index], time, rel_tol=1e-12, abs_tol=1e-300):
-            raise checks.refuse("keep_states", "times out of the solve's times", time, "Add it to times.")
-        breaks.append(int(np.flatnonzero(hits == index)[0]))
+    breaks = [int(np.flatnonzero(hits == index)[0]) for index in kept_rows(times, wanted)]
     if breaks != sorted(set(breaks)):
         raise checks.refuse("keep_states", "strictly increasing times", wanted)
     return breaks
+
+
+def weakly_damped(model: DickeModel) -> bool:
+    """Whether the cavity forgets so slowly that what has left the neighbourhood of a trajectory may come back."""
+    return model.kappa < WEAK * max(abs(model.g_minus + model.g_plus), abs(model.g_minus - model.g_plus))
 
 
 def _dynamics(model: DickeModel, options: NuHOPS) -> tuple[Dynamics, float]:
@@ -237,6 +274,7 @@ def _dynamics(model: DickeModel, options: NuHOPS) -> tuple[Dynamics, float]:
         coupling_y=big_d / root,
         tol=options.tol,
         feedback=options.feedback or 2 * rate,
-        memory_limit=options.memory_limit,
+        memory_limit=int(options.max_memory * 2**30),
+        weakly_damped=weakly_damped(model),
     )
     return dynamics, rate

@@ -40,26 +40,20 @@ class Precision:
     minimum: int = 64
 
     def __post_init__(self) -> None:
-        if self.variable not in VARIABLES:
-            raise checks.refuse("variable", f"one of {', '.join(VARIABLES)}", self.variable)
+        checks.choice("variable", self.variable, VARIABLES)
         if (self.absolute is None) == (self.relative is None):
             raise checks.refuse("absolute, relative", "exactly one of them", (self.absolute, self.relative))
         for name in ("absolute", "relative"):
-            if getattr(self, name) is not None:
-                checks.real(name, getattr(self, name), above=0.0)
+            checks.set_real(self, name, optional=True, above=0.0)
         if self.times is not None:
-            object.__setattr__(self, "times", tuple(float(time) for time in self.times))
-        checks.integer("minimum", self.minimum, minimum=2)
+            object.__setattr__(self, "times", tuple(checks.real_array("times", self.times).tolist()))
+        checks.set_integer(self, "minimum", minimum=2)
 
     def rows(self, times: NDArray[np.float64]) -> NDArray[np.int64]:
         """Positions of this target's times among the solve's times."""
         if self.times is None:
             return np.arange(times.size)
-        found = np.array([int(np.argmin(np.abs(times - time))) for time in self.times])
-        for index, time in zip(found, self.times, strict=True):
-            if not np.isclose(times[index], time, rtol=1e-12, atol=0):
-                raise checks.refuse("precision", "times out of the solve's times", time, "Add it to times.")
-        return found
+        return checks.among("precision", self.times, times, "the solve's times")
 
     def reached(self, ensemble: Ensemble, rows: NDArray[np.int64]) -> bool:
         """Whether the ensemble, as it is now, meets the target."""

@@ -6,7 +6,9 @@ import json
 import warnings
 
 import numpy as np
+from numpy.typing import NDArray
 
+from opendicke import checks
 from opendicke.ensemble.padding import stack_padded
 from opendicke.ensemble.run import Ensemble, StopRule, TrajectoryError
 from opendicke.observables.catalogue import CHANNELS, from_channels
@@ -73,10 +75,21 @@ def name_trajectories(ensemble: Ensemble, solution: Solution) -> None:
     solution.coords["trajectory"] = (("trajectory",), np.array(ensemble.indices), {"definition": "index of the stream"})
 
 
-def kept_states(ensemble: Ensemble, solution: Solution, times: tuple[float, ...]) -> None:
+def kept_rows(times: NDArray[np.float64], wanted: tuple[float, ...]) -> NDArray[np.intp]:
+    """Where the times of ``keep_states`` stand among the solve's times."""
+    return checks.among("keep_states", wanted, times, "the solve's times") if wanted else np.empty(0, dtype=np.intp)
+
+
+def state_time(times: NDArray[np.float64]) -> tuple[tuple[str], NDArray[np.float64], dict[str, str]]:
+    """The coordinate of the states kept: some of the solve's times, to the last bit, so that ``sel`` finds them."""
+    about = "times of keep_states, some of those of the dimension time; <name>.sel(time=state_time) is a variable there"
+    return ("state_time",), times, {"definition": about, "units": "1 / (unit of the model's rates)"}
+
+
+def kept_states(ensemble: Ensemble, solution: Solution, times: NDArray[np.float64]) -> None:
     """Add the spin states kept at ``times``, each on the Dicke states along the third axis of its own frame."""
     name_trajectories(ensemble, solution)
-    solution.coords["state_time"] = (("state_time",), np.array(times), {"definition": "times of the states kept"})
+    solution.coords["state_time"] = state_time(times)
     psi = {"definition": "amplitude of psi on |j, m = j - n> along the third row of psi_frame", "units": "1"}
     frame = {"definition": "axes e1, e2, e3 (rows) of the frame of psi", "units": "1"}
     dims = ("trajectory", "state_time")

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks
-from opendicke.engine.wigner import VacuumNoise, WignerFlow
+from opendicke.engine.wigner import VacuumNoise, VacuumPath, WignerFlow
 from opendicke.ensemble.run import Sample, run_ensemble
 from opendicke.ensemble.streams import stream
 from opendicke.methods.nuhops import noise_steps
 from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.methods.sampled import averages, kept_trajectories
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.states import SpinCoherent
@@ -99,19 +99,17 @@ class TruncatedWigner:
     precision: Precision | None = None
 
     def __post_init__(self) -> None:
-        checks.integer("trajectories", self.trajectories, minimum=1)
-        checks.integer("seed", self.seed, minimum=0)
-        checks.integer("point", self.point, minimum=0)
+        checks.set_integer(self, "trajectories", minimum=1)
+        checks.set_integer(self, "seed", minimum=0, maximum=checks.LARGEST_SEED)
+        checks.set_integer(self, "point", minimum=0, maximum=checks.LARGEST_SEED)
         check_precision(self.precision)
-        if self.sampling not in ("gaussian", "exact"):
-            raise checks.refuse("sampling", "'gaussian' or 'exact'", self.sampling)
-        if self.step is not None:
-            checks.real("step", self.step, above=0.0)
-        if not isinstance(self.keep_trajectories, bool):
-            raise checks.refuse("keep_trajectories", "True or False", self.keep_trajectories, error=TypeError)
+        checks.choice("sampling", self.sampling, ("gaussian", "exact"))
+        checks.set_real(self, "step", optional=True, above=0.0)
+        checks.set_flag(self, "keep_trajectories")
 
     def limits(self, model: DickeModel) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
+        check_model(model)
         reason = "Neglects quantum corrections to classical motion: off by about 1/N; rare events uncertain."
         rate = _fastest_rate(model, 0.0, math.inf)
         steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE
@@ -143,6 +141,12 @@ class WignerSimulator:
         root = math.sqrt(model.n_atoms)
         pulls = model.coupling / root, (model.g_minus - model.g_plus) / root
         self.flow = WignerFlow(model.omega_a, model.omega_c, model.kappa, *pulls)
+
+    def prepare(self) -> None:
+        """Compile what a trajectory needs, by one that ends where it starts."""
+        path = self._noise.sample(stream(0, 0))
+        nowhere = VacuumPath(path.steps[:0], path.middle[:0], path.slope[:0], path.ends[:1])
+        self.flow.run(np.zeros(3), 0j, nowhere, np.full(1, -1), 0)
 
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""

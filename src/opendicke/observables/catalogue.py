@@ -74,8 +74,14 @@ def select(observables: Any) -> tuple[str, ...]:
         return tuple(VARIABLES)
     if isinstance(observables, str):
         observables = (observables,)
-    names = tuple(observables)
+    hint = "Own operators are not available: pass names, or None for all."
+    try:
+        names = tuple(observables)
+    except TypeError as problem:
+        raise checks.refuse("observables", "a sequence of names", observables, hint, TypeError) from problem
     for name in names:
+        if not isinstance(name, str):
+            raise checks.refuse("observables", f"names out of {', '.join(VARIABLES)}", name, hint, TypeError)
         if name not in VARIABLES:
             raise checks.refuse("observables", f"names out of {', '.join(VARIABLES)}", name)
     if not names or len(set(names)) < len(names):

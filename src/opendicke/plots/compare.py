@@ -40,8 +40,8 @@ def curves(data: xr.Dataset, name: str, ax: Axes | None = None, *, part: str = "
     """
     axes = plt.gca() if ax is None else ax
     values, sem = _part(data, name, part), _part(data, f"{name}_sem", part)
-    for (label, colour), dashes in zip(_rows(data), DASHES * len(data.method), strict=False):
-        mean, error = values.sel({"method": label}).values, errors * sem.sel({"method": label}).values
+    for (label, colour), dashes in zip(_rows(data), DASHES * len(data.solver), strict=False):
+        mean, error = values.sel(solver=label).values, errors * sem.sel(solver=label).values
         axes.plot(data.time, mean, color=colour, linestyle=dashes, label=label)
         if error.any():
             axes.fill_between(data.time, mean - error, mean + error, color=colour, alpha=0.25, linewidth=0)
@@ -68,8 +68,8 @@ def deviations(data: xr.Dataset, name: str, ax: Axes | None = None, *, part: str
     axes = plt.gca() if ax is None else ax
     z = _part(data, f"{name}_z", part)
     axes.axhspan(-2, 2, color="0.9", linewidth=0)
-    for (label, colour), dashes in zip(_rows(data), DASHES * len(data.method), strict=False):
-        row = z.sel({"method": label}).values
+    for (label, colour), dashes in zip(_rows(data), DASHES * len(data.solver), strict=False):
+        row = z.sel(solver=label).values
         if np.isfinite(row).any():
             axes.plot(data.time, row, color=colour, linestyle=dashes, label=label)
     axes.set(xlabel="time", ylabel=f"deviation from {data.attrs['reference'] or 'reference'} / standard error")
@@ -81,7 +81,7 @@ def deviations(data: xr.Dataset, name: str, ax: Axes | None = None, *, part: str
 def _rows(data: xr.Dataset) -> list[tuple[str, str]]:
     """Name and colour of each method that gave an answer."""
     colours = list(COLOURS.values())
-    labels = [str(label) for label in data.method.values]
+    labels = [str(label) for label in data.solver.values]
     return [(label, colours[row % len(colours)]) for row, label in enumerate(labels) if not data.refusal.values[row]]
 
 

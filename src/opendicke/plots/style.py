@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+
+from opendicke.files import replacing
 
 #: Widths of one column and of the full page, in inches (the Physical Review's 8.6 and 17.8 cm).
 COLUMN = 3.375
@@ -82,18 +83,12 @@ def save(figure: Figure, path: str | Path) -> tuple[Path, Path]:
     stem = Path(path)
     if stem.suffix.lower() in (".png", ".pdf"):
         stem = stem.with_suffix("")
-    stem.parent.mkdir(parents=True, exist_ok=True)
     # Without the date the same figure gives the same bytes.
     metadata: dict[str, dict[str, Any]] = {"png": {}, "pdf": {"CreationDate": None}}
     written = []
     for kind, about in metadata.items():
         target = stem.with_name(f"{stem.name}.{kind}")
-        unfinished = stem.with_name(f".{stem.name}.{os.getpid()}.{kind}")
-        try:
-            with paper():
-                figure.savefig(unfinished, format=kind, metadata=about)
-            os.replace(unfinished, target)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with replacing(target) as unfinished, paper():
+            figure.savefig(unfinished, format=kind, metadata=about)
         written.append(target)
     return written[0], written[1]

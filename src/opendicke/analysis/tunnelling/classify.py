@@ -53,6 +53,7 @@ class Regions:
         Raises:
             ValueError: for thresholds out of order.
         """
+        checks.instance("landscape", landscape, Landscape, "a Landscape, from Landscape.of(model)")
         enter = checks.real("enter", enter, above=0.0)
         leave = checks.real("leave", leave, minimum=enter)
         centres = np.array([landscape.normal.m, landscape.superradiant.m, landscape.superradiant.mirror().m])
@@ -88,7 +89,7 @@ class Classifier:
             NORMAL, PLUS, MINUS or TRANSIT at each, from the average over the window that ends there (shorter at the
             start of the trajectory): shape (samples,).
         """
-        width = max(1, round(self.regions.window / self.spacing))
+        width = max(1, round(min(self.regions.window / self.spacing, 2.0**62)))
         known = np.concatenate([self._tail, spins])
         sums = np.concatenate([np.zeros((1, 3)), np.cumsum(known, axis=0)])
         ends = np.arange(len(self._tail), len(known)) + 1
@@ -130,7 +131,8 @@ def linear_populations(spins: NDArray[np.float64], landscape: Landscape) -> NDAr
     >>> linear_populations(landscape.superradiant.mirror().m, landscape).round(9) + 0.0
     array([0., 0., 1.])
     """
-    m = np.asarray(spins, dtype=np.float64)
+    checks.instance("landscape", landscape, Landscape, "a Landscape, from Landscape.of(model)")
+    m = _vectors(spins)
     target = landscape.superradiant.m
     normal = (m[..., 2] - target[2]) / (-0.5 - target[2])
     apart = m[..., :2] @ target[:2] / (target[:2] @ target[:2])
@@ -218,7 +220,12 @@ def classify(
     Returns:
         labels, shape (..., times), and the passages of all trajectories together.
     """
-    flat = np.asarray(spins, dtype=np.float64).reshape(-1, *np.shape(spins)[-2:])
+    m = _vectors(spins)
+    if m.ndim < 2:
+        raise checks.refuse("spins", "an array of shape (..., times, 3)", f"an array of shape {m.shape}")
+    spacing, skip = checks.real("spacing", spacing, above=0.0), checks.real("skip", skip, minimum=0.0)
+    checks.instance("regions", regions, Regions, "the Regions of a model, from Regions.of(landscape)")
+    flat = m.reshape(-1, *m.shape[-2:])
     labels = np.empty(flat.shape[:2], dtype=np.int8)
     total = Passages()
     for row, one in enumerate(flat):
@@ -226,4 +233,21 @@ def classify(
         counter = PassageCounter(spacing, skip)
         counter.feed(labels[row])
         total.add(counter.passages)
-    return labels.reshape(np.shape(spins)[:-1]), total
+    return labels.reshape(m.shape[:-1]), total
+
+
+def _vectors(spins: object) -> NDArray[np.float64]:
+    """Mean spins, three numbers each."""
+    m = checks.real_array("spins", spins, None)
+    if m.ndim == 0 or m.shape[-1] != 3:
+        raise checks.refuse("spins", "an array of shape (..., 3)", f"an array of shape {m.shape}")
+    return m
+
+
+def check_labels(labels: object) -> NDArray[np.int8]:
+    """Labels of trajectories, checked: shape (..., times)."""
+    expected = f"a non-empty integer array of labels {TRANSIT} (in transit) to {MINUS}"
+    found = checks.number_array("labels", labels, "iu", expected)
+    if found.ndim == 0 or found.min() < TRANSIT or found.max() > MINUS:
+        raise checks.refuse("labels", expected, labels)
+    return found.astype(np.int8)

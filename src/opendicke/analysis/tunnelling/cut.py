@@ -36,10 +36,10 @@ class Cut:
 
     def __post_init__(self) -> None:
         for name in ("origin", "direction"):
-            pair = tuple(checks.real(f"{name}[{i}]", value) for i, value in enumerate(getattr(self, name)))
-            if len(pair) != 2:
-                raise checks.refuse(name, "a pair (g_minus, g_plus)", getattr(self, name))
-            object.__setattr__(self, name, pair)
+            pair = checks.real_array(name, getattr(self, name), (2,), hint="Pass a pair (g_minus, g_plus).")
+            object.__setattr__(self, name, tuple(pair.tolist()))
+        for name, minimum in (("omega_a", -checks.LARGEST), ("omega_c", -checks.LARGEST), ("kappa", 0.0)):
+            object.__setattr__(self, name, checks.rate(name, getattr(self, name), minimum=minimum))
         if self.direction == (0.0, 0.0):
             raise checks.refuse("direction", "a pair that is not (0, 0)", self.direction)
 

@@ -17,11 +17,12 @@ from opendicke.analysis.tunnelling.classify import (
     PassageCounter,
     Passages,
     Regions,
+    check_labels,
     last_visited,
 )
 from opendicke.analysis.tunnelling.landscape import Landscape
-from opendicke.analysis.tunnelling.walker import Basin, Walk, walk
-from opendicke.ensemble.executors import Threads
+from opendicke.analysis.tunnelling.walker import Basin, Walk, check_walked, walk
+from opendicke.ensemble.executors import check_executor
 from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
 from opendicke.ensemble.streams import stream
 from opendicke.methods.nuhops import NuHOPS
@@ -63,7 +64,7 @@ def occupied(labels: NDArray[np.int8]) -> NDArray[np.float64]:
     >>> occupied(np.array([[0, -1, 1]], dtype=np.int8))[0].argmax(axis=-1)
     array([0, 0, 1])
     """
-    last = last_visited(labels)
+    last = last_visited(check_labels(labels))
     indicators: NDArray[np.float64] = (last[..., None] == np.arange(3)).astype(np.float64)
     return indicators
 
@@ -143,9 +144,12 @@ def watch(
         TrajectoryError: if no trajectory came through.
     """
     landscape = Landscape.of(model)
-    if start not in STATES:
-        raise checks.refuse("start", f"one of {', '.join(STATES)}", start)
+    checks.choice("start", start, STATES)
+    check_walked(method)
+    if regions is not None:
+        checks.instance("regions", regions, Regions, "the Regions of a model, or None")
     look, duration = checks.real("look", look, above=0.0), checks.real("duration", duration, above=0.0)
+    skip = checks.real("skip", skip, minimum=0.0)
     every = round(checks.real("spacing", spacing, above=0.0) / look)
     if every < 1 or not math.isclose(every * look, spacing):
         raise checks.refuse("spacing", f"a multiple of look = {look:g}", spacing)
@@ -154,7 +158,7 @@ def watch(
     watcher = _Watcher(walked, landscape, regions, start, pieces, every, skip, method.seed)
     gauge = meter(progress)
     try:
-        ensemble = run_ensemble(watcher, method.trajectories, executor or Threads(), gauge)
+        ensemble = run_ensemble(watcher, method.trajectories, check_executor(executor), gauge)
     finally:
         gauge.close()
     if not ensemble.indices:

@@ -15,6 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks
 
+#: Standard errors smaller than this would make infinite weights.
+LEAST = 1e-100
+
 
 @dataclass(frozen=True)
 class Exponent:
@@ -54,20 +57,27 @@ def fit_exponent(
         The exponent with its error.
 
     Raises:
-        ValueError: for fewer than two measured rates.
+        ValueError, TypeError: for fewer than two measured rates, or arrays of different shapes.
 
     >>> fit_exponent([100, 200, 300], [-1.0, -3.0, -5.0], [0.1, 0.1, 0.1]).r.__round__(6)
     -0.02
     """
     from scipy.optimize import minimize
 
-    n, y, e = (np.asarray(values, dtype=np.float64) for values in (n_atoms, log_rates, errors))
+    n = checks.real_array("n_atoms", n_atoms)
+    y = checks.real_array("log_rates", log_rates, n.shape, missing=True)
+    e = checks.real_array("errors", errors, n.shape, missing=True)
     seen = np.isfinite(y)
     if seen.sum() < 2:
         raise checks.refuse("log_rates", "at least two measured rates", int(seen.sum()))
-    if not (e[seen] > 0).all():
-        raise checks.refuse("errors", "numbers > 0", e.tolist())
-    exposure = np.zeros_like(n) if exposures is None else np.where(seen, 0.0, np.asarray(exposures, dtype=np.float64))
+    if not (e[seen] >= LEAST).all():
+        raise checks.refuse("errors", f"numbers > 0, at least {LEAST:g}", e.tolist())
+    if np.unique(n[seen]).size < 2:
+        raise checks.refuse("n_atoms", "measured rates at two numbers of atoms, at least", n[seen].tolist())
+    given = np.zeros_like(n) if exposures is None else checks.real_array("exposures", exposures, n.shape, missing=True)
+    exposure = np.where(seen, 0.0, given)
+    if not (exposure >= 0).all():
+        raise checks.refuse("exposures", "numbers >= 0 where nothing was seen", given.tolist())
     centre = n[seen].mean()
     design = np.stack([np.ones_like(n), n - centre], axis=1)
 
@@ -124,13 +134,20 @@ def crossing(
         seed: of the bootstrap.
 
     Raises:
-        ValueError: if the fitted difference has no root between the first and the last position.
+        ValueError, TypeError: for arrays of different shapes, or fewer positions than the polynomial needs; if the
+            fitted difference has no root between the first and the last position.
     """
-    if degree not in (1, 2):
-        raise checks.refuse("degree", "1 or 2", degree)
-    position = np.asarray(s, dtype=np.float64)
-    difference = np.asarray(r_ns, dtype=np.float64) - np.asarray(r_sn, dtype=np.float64)
-    error = np.hypot(np.asarray(r_ns_sem, dtype=np.float64), np.asarray(r_sn_sem, dtype=np.float64))
+    checks.integer("degree", degree, minimum=1, maximum=2)
+    checks.integer("samples", samples, minimum=1)
+    checks.integer("seed", seed, minimum=0, maximum=checks.LARGEST_SEED)
+    position = checks.real_array("s", s)
+    if np.unique(position).size <= degree:
+        raise checks.refuse("s", f"at least {degree + 1} different positions, for degree {degree}", position.tolist())
+    given = {"r_ns": r_ns, "r_ns_sem": r_ns_sem, "r_sn": r_sn, "r_sn_sem": r_sn_sem}
+    ns, ns_sem, sn, sn_sem = (checks.real_array(name, one, position.shape) for name, one in given.items())
+    difference, error = ns - sn, np.hypot(ns_sem, sn_sem)
+    if not (error >= LEAST).all():
+        raise checks.refuse("r_ns_sem, r_sn_sem", f"standard errors > 0, at least {LEAST:g}", error.tolist())
     best = float(_roots(position, difference[None], error, degree)[0])
     if not np.isfinite(best):
         raise checks.refuse("s", "positions on both sides of the crossing", position.tolist())
@@ -180,8 +197,16 @@ def occupation(gamma_ns: ArrayLike, gamma_sn: ArrayLike, time: ArrayLike, p_n: f
     >>> occupation(0.1, 0.2, [0.0, np.inf]).round(6)
     array([1. , 0.5])
     """
-    into, out = np.asarray(gamma_sn, dtype=np.float64), 2 * np.asarray(gamma_ns, dtype=np.float64)
-    total, time = into + out, np.asarray(time, dtype=np.float64)
+    out, into = (checks.real_array(name, rate, None) for name, rate in (("gamma_ns", gamma_ns), ("gamma_sn", gamma_sn)))
+    out, p_n = 2 * out, checks.real("p_n", p_n, minimum=0.0, maximum=1.0)
+    time = checks.real_array("time", time, None, infinite=True)
+    if not (time >= 0).all():
+        raise checks.refuse("time", "numbers >= 0", time.tolist())
+    try:
+        total, _ = np.broadcast_arrays(into + out, time)
+    except ValueError:
+        shapes = ", ".join(str(array.shape) for array in (out, into, time))
+        raise checks.refuse("gamma_ns, gamma_sn, time", "shapes that broadcast", shapes) from None
     with np.errstate(invalid="ignore", divide="ignore"):
         at_rest = np.where(total > 0, into / total, p_n)
         decay = np.where(total > 0, np.exp(-total * time), 1.0)

@@ -17,7 +17,7 @@ from opendicke import checks
 from opendicke.analysis.fixed_points import FixedPoint, fixed_point
 from opendicke.analysis.tunnelling.pushed_flow import VARIABLES, average
 from opendicke.analysis.tunnelling.walker import Basin
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, check_model
 from opendicke.states import Normal, SpinCoherent
 
 #: Step of the mean-field look-ahead times the fastest rate; the coordinate needs no more accuracy than this gives.
@@ -46,6 +46,7 @@ class Landscape:
         >>> Landscape.of(BISTABLE_CUT.model(0.688, n_atoms=100)).superradiant.m.round(3)
         array([ 0.376, -0.258, -0.206])
         """
+        check_model(model)
         try:
             points = tuple(fixed_point(model, kind) for kind in ("normal", "SR+", "SR-"))
         except ValueError:
@@ -56,6 +57,7 @@ class Landscape:
 
     def state(self, basin: Basin) -> SpinCoherent:
         """The coherent state at an attractor: spin along m, cavity amplitude β√N."""
+        checks.choice("basin", basin, ("n", "s+", "s-"))
         if basin == "n":
             return Normal()
         point = self.superradiant if basin == "s+" else self.superradiant.mirror()
@@ -83,6 +85,8 @@ class LookAhead:
     """
 
     def __init__(self, landscape: Landscape, basin: Literal["n", "s"]) -> None:
+        checks.instance("landscape", landscape, Landscape, "a Landscape, from Landscape.of(model)")
+        checks.choice("basin", basin, ("n", "s"))
         model = landscape.model
         difference = model.g_minus - model.g_plus
         self._parameters = np.array([model.omega_a, model.omega_c, model.kappa, model.coupling, difference])

@@ -15,14 +15,14 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke.engine.compile import compiled
+from opendicke.engine.compile import compiled, inlined
 
 Vector = NDArray[np.float64]
 #: m_x, m_y, m_z, Re β, Im β, Re ζ, Im ζ.
 VARIABLES = 7
 
 
-@compiled
+@inlined
 def derivative(parameters: Vector, y: Vector, covariance: Vector, out: Vector) -> None:
     """The flow at ``y``, into ``out``; parameters are (ω_a, ω_c, κ, G, D)."""
     omega_a, omega_c, kappa, g_sum, g_difference = parameters
@@ -38,7 +38,7 @@ def derivative(parameters: Vector, y: Vector, covariance: Vector, out: Vector) -
     out[6] = -kappa * y[6] + omega_c * y[5]
 
 
-@compiled
+@inlined
 def advance(parameters: Vector, y: Vector, covariance: Vector, step: float, steps: int) -> None:
     """Move ``y``, in place, by ``steps`` Runge–Kutta steps; m is put back to length 1/2 after each."""
     k, trial, total = np.empty(VARIABLES), np.empty(VARIABLES), np.empty(VARIABLES)

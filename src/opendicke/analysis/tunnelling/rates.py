@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks
-from opendicke.analysis.tunnelling.classify import MINUS, NORMAL, PLUS, TRANSIT, Passages, last_visited
+from opendicke.analysis.jackknife import leave_one_out
+from opendicke.analysis.tunnelling.classify import MINUS, NORMAL, PLUS, TRANSIT, Passages, check_labels, last_visited
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,9 @@ def poisson_rate(events: int, exposure: float, confidence: float = 0.95) -> Rate
     """
     from scipy.stats import chi2
 
-    checks.integer("events", events, minimum=0)
-    checks.real("exposure", exposure, above=0.0)
-    missing = 1 - confidence
+    checks.integer("events", events, minimum=0, maximum=2**53)
+    exposure = checks.real("exposure", exposure, above=0.0, minimum=1 / checks.LARGEST)
+    missing = 1 - checks.part("confidence", confidence)
     if events == 0:
         return Rate(0.0, 0.0, -math.log(missing) / exposure)
     low = chi2.ppf(missing / 2, 2 * events) / 2 / exposure
@@ -77,6 +78,7 @@ def count_rates(passages: Passages) -> TunnellingRates:
     Raises:
         ValueError: if no time was spent in one of the states.
     """
+    checks.instance("passages", passages, Passages, "the Passages of classified trajectories")
     counts, time = passages.counts, passages.residence
     in_s = float(time[PLUS] + time[MINUS])
     if time[NORMAL] <= 0 or in_s <= 0:
@@ -97,8 +99,11 @@ def populations(rates: tuple[float, float, float], start: NDArray[np.float64], t
     array([[1.  , 0.  , 0.  ],
            [0.5 , 0.25, 0.25]])
     """
-    ns, sn, ss = rates
-    times = np.asarray(times, dtype=np.float64)
+    ns, sn, ss = checks.real_array("rates", rates, (3,))
+    start = checks.real_array("start", start, (3,))
+    times = checks.real_array("times", times)
+    if min(ns, sn, ss) < 0:
+        raise checks.refuse("rates", "numbers >= 0", [ns, sn, ss])
     even, odd = 2 * ns + sn, sn + 2 * ss
     rest = 2 * ns / even if even > 0 else 1 - start[0]
     in_s = rest + (1 - start[0] - rest) * np.exp(-even * times)
@@ -155,12 +160,21 @@ def fit_populations(
         from_s: the same from s+.
         lag: times before it are left out; None to find the shortest after which the fit is good (χ² per degree of
             freedom no more than 1.5 times the best of all lags).
-        batches: groups of trajectories over which errors are estimated (jackknife).
+        batches: groups of trajectories over which errors are estimated (jackknife), >= 3.
 
     Returns:
         Rates and their errors.
+
+    Raises:
+        ValueError, TypeError: for arrays that do not fit each other, fewer than 4 times, or fewer than
+            2 × ``batches`` trajectories.
     """
-    means = [_batch_means(one, batches) for one in (from_n, from_s)]
+    times = checks.real_array("times", times)
+    lag = None if lag is None else checks.real("lag", lag)
+    if (times >= (times[0] if lag is None else lag)).sum() < 4 or not (np.diff(times) > 0).all():
+        raise checks.refuse("times", "at least 4 increasing ones from the lag on", times)
+    checks.integer("batches", batches, minimum=3, hint="Each is left out in turn, and the others must scatter.")
+    means = [_batch_means("from_n", from_n, times.size, batches), _batch_means("from_s", from_s, times.size, batches)]
     if lag is None:
         candidates = times[np.linspace(0, len(times) // 3, 7).astype(int)]
         tried = [_fit(times, means, float(candidate)) for candidate in candidates]
@@ -170,15 +184,17 @@ def fit_populations(
     without = np.array(
         [_fit(times, [np.delete(one, left_out, axis=0) for one in means], lag)[0] for left_out in range(batches)]
     )
-    sem: list[float] = np.sqrt((batches - 1) * without.var(axis=0)).tolist()
+    error = leave_one_out(np.array(whole), without, np.ones(batches, dtype=np.int64)).error
+    sem: list[float] = np.asarray(error, dtype=np.float64).tolist()
     ns, sn, even, odd = whole
     return Fit(ns, sn, sem[0], sem[1], even, sem[2], odd, sem[3], lag, chi2)
 
 
-def _batch_means(indicator: NDArray[np.float64], batches: int) -> NDArray[np.float64]:
+def _batch_means(name: str, populations: ArrayLike, times: int, batches: int) -> NDArray[np.float64]:
     """Mean populations of each batch (trajectory index modulo the number of batches)."""
+    indicator = checks.real_array(name, populations, (None, times, 3))
     if len(indicator) < 2 * batches:
-        raise checks.refuse("trajectories", f"at least {2 * batches} from each start", len(indicator))
+        raise checks.refuse(name, f"at least {2 * batches} trajectories", len(indicator))
     return np.array([indicator[batch::batches].mean(axis=0) for batch in range(batches)])
 
 
@@ -254,7 +270,14 @@ def lagged_rates(labels: NDArray[np.int8], steps: int, spacing: float) -> tuple[
     Returns:
         the rates; NaN where the sample shows no decay.
     """
-    state = last_visited(labels)
+    found = check_labels(labels)
+    if found.ndim != 2:
+        raise checks.refuse("labels", "an array of shape (trajectories, times)", f"an array of shape {found.shape}")
+    checks.integer("steps", steps, minimum=1)
+    spacing = checks.real("spacing", spacing, above=0.0)
+    if 2 * steps >= found.shape[1]:
+        raise checks.refuse("steps", f"less than half of the {found.shape[1]} times", steps)
+    state = last_visited(found)
     (_, _, even1, odd1), (p_ns, p_sn, even2, odd2) = (_transitions(state, lag) for lag in (steps, 2 * steps))
     with np.errstate(invalid="ignore", divide="ignore"):
         even, odd = -np.log(np.array([even2 / even1, odd2 / odd1])) / (steps * spacing)

@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 
 from opendicke import checks
 from opendicke.analysis.tunnelling.landscape import Landscape, LookAhead
-from opendicke.analysis.tunnelling.walker import Walker, walk
-from opendicke.ensemble.executors import Threads
+from opendicke.analysis.tunnelling.walker import Walker, check_walked, walk
+from opendicke.ensemble.executors import check_executor
 from opendicke.ensemble.streams import stream
 from opendicke.methods.nuhops import NuHOPS
 from opendicke.methods.truncated_wigner import TruncatedWigner
@@ -67,14 +67,14 @@ class Splitting:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, minimum in (("replicas", 2), ("particles", 2), ("seed", 0)):
-            checks.integer(name, getattr(self, name), minimum=minimum)
+        for name, minimum in (("replicas", 2), ("particles", 2)):
+            checks.set_integer(self, name, minimum=minimum)
+        checks.set_integer(self, "seed", minimum=0, maximum=checks.LARGEST_SEED)
         for name in ("basin_time", "look"):
-            checks.real(name, getattr(self, name), above=0.0)
-        checks.real("burn_in", self.burn_in, minimum=0.0)
+            checks.set_real(self, name, above=0.0)
+        checks.set_real(self, "burn_in", minimum=0.0)
         for name in ("keep", "commit"):
-            if not 0 < checks.real(name, getattr(self, name)) < 1:
-                raise checks.refuse(name, "a number between 0 and 1", getattr(self, name))
+            object.__setattr__(self, name, checks.part(name, getattr(self, name)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,13 +167,15 @@ def escape_rate(
         ValueError: if the model is not bistable, or for a ``basin`` other than these.
         TrajectoryError: if a trajectory cannot be carried on.
     """
-    if basin not in ("n", "s"):
-        raise checks.refuse("basin", "'n' or 's'", basin)
-    options = options or Splitting()
-    climb = _Climb(model, basin, options, method or NuHOPS(trajectories=1))
+    checks.choice("basin", basin, ("n", "s"))
+    options = Splitting() if options is None else options
+    checks.instance("options", options, Splitting, "a Splitting, or None")
+    method = NuHOPS(trajectories=1) if method is None else method
+    check_walked(method)
+    climb = _Climb(model, basin, options, method)
     levels, pilot_looks = _pilot(climb, stream(options.seed, 0, PILOT_POINT))
     replica = _Replica(climb, levels)
-    found = list((executor or Threads()).map(replica, range(options.replicas)))
+    found = list(check_executor(executor).map(replica, range(options.replicas)))
     rates = np.array([rate for rate, _ in found])
     looks = pilot_looks + sum(count for _, count in found)
     sem = float(rates.std(ddof=1) / np.sqrt(rates.size))

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from opendicke import checks
 from opendicke.engine.noise import OrnsteinUhlenbeck
 from opendicke.engine.trajectory import TrajectoryFailure, TrajectoryState, initial_state, propagate
 from opendicke.engine.wigner import VacuumNoise
@@ -55,6 +56,11 @@ class Walk(Protocol):
         """A walker that begins in ``state``."""
 
 
+def check_walked(method: object) -> None:
+    """Refuse a method whose trajectories cannot be walked piece by piece."""
+    checks.instance("method", method, (NuHOPS, TruncatedWigner), "a NuHOPS or TruncatedWigner method")
+
+
 def walk(model: DickeModel, method: NuHOPS | TruncatedWigner, look: float, piece: int) -> Walk:
     """How trajectories of ``method`` are walked."""
     kind = WignerWalk if isinstance(method, TruncatedWigner) else NuHOPSWalk
@@ -66,7 +72,7 @@ class NuHOPSWalk:
 
     Args:
         model: the model.
-        options: method; its ``tol``, ``step``, ``feedback``, ``dtype`` and ``memory_limit`` are used.
+        options: method; its ``tol``, ``step``, ``feedback``, ``dtype`` and ``max_memory`` are used.
         look: time between two looks at the mean values.
         piece: looks in one call of :meth:`NuHOPSWalker.go`.
     """
@@ -114,7 +120,7 @@ class NuHOPSWalker:
         try:
             channels = propagate(self.state, walk.dynamics, path, walk.record_after, walk.piece)
         except TrajectoryFailure as failure:
-            hint = "Try a smaller step or tol, or a larger memory_limit."
+            hint = "Try a smaller step or tol, or a larger max_memory."
             raise TrajectoryError(f"a walker of {walk.model} stopped: {failure}. {hint}") from failure
         n_atoms = walk.model.n_atoms
         spin = channels[-1, SPIN]

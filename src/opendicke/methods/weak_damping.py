@@ -1,0 +1,118 @@
+"""What can go wrong in a cavity that hardly loses anything, told by what a run has measured.
+
+Without damping energy is conserved: the error bars of sampled means must reach its known value. And what leaves the
+neighbourhood of a trajectory may come back later, so that nothing may be dropped that floating-point numbers hold.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opendicke.engine.window import LEVEL_TOL
+from opendicke.observables.catalogue import CHANNELS
+from opendicke.problem import Problem, Solution
+
+#: A correct run without damping warns with at most this probability per conserved quantity.
+FALSE_ALARM = 1e-5
+#: Standard errors come from the means of batches; from fewer batches than this they are too uncertain.
+FEWEST_BATCHES = 8
+#: Standard errors below this fraction of a quantity's terms are no measure: the trajectories' own errors are larger.
+STILL = 1e-4
+
+
+#: Share of trajectories that may have lost something for good from which on a run says so.
+LOST = 0.01
+#: A component whose amplitude has decayed by this exponent does not come back.
+FORGOTTEN = 30.0
+
+
+class WeakDampingWarning(RuntimeWarning):
+    """With so little damping the numbers are, or may be, wrong by more than their error bars; the message says why."""
+
+
+def conserved_quantities(problem: Problem) -> dict[str, NDArray[np.float64]]:
+    r"""Factors of the channels, by name of the quantity; empty if κ > 0.
+
+    The energy :math:`\omega_a S^z + \omega_c a^\dagger a + 2\,\mathrm{Re}\langle\Lambda^\dagger a\rangle`, and
+    :math:`a^\dagger a \pm S^z` where g₊ or g₋ vanishes.
+    """
+    model = problem.model
+    if model.kappa > 0:
+        return {}
+    scale = 2 / math.sqrt(model.n_atoms)
+    total, difference = scale * (model.g_minus + model.g_plus), scale * (model.g_minus - model.g_plus)
+    laws = {
+        "energy": {"Sz": model.omega_a, "n_photon": model.omega_c, "re_Sx_a": total, "im_Sy_a": -difference},
+        "<a†a + S^z>": {"n_photon": 1.0, "Sz": 1.0} if model.g_plus == 0 else {},
+        "<a†a − S^z>": {"n_photon": 1.0, "Sz": -1.0} if model.g_minus == 0 else {},
+    }
+    factors = {name: np.array([law.get(channel, 0.0) for channel in CHANNELS]) for name, law in laws.items() if law}
+    return {name: factor for name, factor in factors.items() if factor.any()}
+
+
+def check_conservation(problem: Problem, solution: Solution) -> None:
+    """Compare what is conserved with its value at the start, in standard errors over the batches.
+
+    Warns:
+        WeakDampingWarning: naming the quantity, the time, and by how many standard errors it is off.
+    """
+    from scipy import stats  # slow to import
+
+    means, sizes = solution.extra["batch_means"][1], solution.extra["batch_size"][1]
+    if sizes.size < FEWEST_BATCHES:
+        return
+    start = _initial_channels(problem)
+    weights = sizes / sizes.sum()
+    limit = stats.t.isf(FALSE_ALARM / (2 * problem.times.size), sizes.size - 1)
+    for name, factors in conserved_quantities(problem).items():
+        drift = means @ factors - start @ factors  # (batches, times)
+        mean = weights @ drift
+        error = np.sqrt(weights @ (drift - mean) ** 2 / (sizes.size - 1))
+        terms = np.abs(np.einsum("b,btc->tc", weights, means) * factors).sum(axis=-1)
+        score = np.abs(mean) / np.maximum(error, STILL * np.maximum(terms, np.abs(start * factors).sum()) + 1e-12)
+        worst = int(np.argmax(score))
+        if score[worst] > limit:
+            text = (
+                f"without damping the {name} is conserved, but here it is off by {mean[worst]:.3g} = "
+                f"{score[worst]:.1f} standard errors at time {problem.times[worst]:g}: the numbers are wrong by more "
+                f"than their error bars. At kappa = 0 a trajectory needs amplitudes that floating-point numbers no "
+                f"longer hold, the sooner the more photons there are. Use Lindblad, or shorter times."
+            )
+            warnings.warn(text, WeakDampingWarning, stacklevel=2)
+
+
+def check_memory(problem: Problem, solution: Solution, cut: float) -> None:
+    r"""Whether trajectories may have lost what comes back, given the photons there were and where amplitudes are cut.
+
+    Two components of the state at distance d = 2√n in phase space differ in weight by exp(±|z| d), with P(|z| > x) =
+    exp(−x²); the far one decays with κd². It is lost where exp(−|z| d) is below the cut.
+
+    Warns:
+        WeakDampingWarning: if that is so in more than one of a hundred trajectories.
+    """
+    sizes = solution.extra["batch_size"][1]
+    means = solution.extra["batch_means"][1][..., CHANNELS.index("n_photon")]
+    photons = float((sizes @ means).max() / sizes.sum())
+    if photons <= 0 or 4 * problem.model.kappa * photons * problem.times[-1] > FORGOTTEN:
+        return
+    share = math.exp(-(math.log(LEVEL_TOL * cut) ** 2) / (4 * photons))
+    if share > LOST:
+        text = (
+            f"kappa = {problem.model.kappa:g} with {photons:.3g} photons: in up to {100 * share:.0f} % of the "
+            f"trajectories a part of the state that is elsewhere in phase space was too faint for floating-point "
+            f"numbers. From when it comes back (revivals, interference of distant parts) the numbers may be wrong by "
+            f"more than their error bars; before, they are right. Use Lindblad if N is small."
+        )
+        warnings.warn(text, WeakDampingWarning, stacklevel=2)
+
+
+def _initial_channels(problem: Problem) -> NDArray[np.float64]:
+    """The channels in which conservation laws are written, at t = 0; the others are zero."""
+    alpha, j = problem.state.alpha, problem.model.n_atoms / 2
+    x, y, z = (j * part for part in problem.state.direction)
+    known = {"Sz": z, "n_photon": abs(alpha) ** 2, "re_Sx_a": x * alpha.real, "im_Sy_a": y * alpha.imag}
+    return np.array([known.get(channel, 0.0) for channel in CHANNELS])

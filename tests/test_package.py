@@ -1,0 +1,39 @@
+"""The package as a whole: its version, and what it shows of itself."""
+
+import subprocess
+import sys
+from importlib import metadata
+
+import pytest
+
+import opendicke as od
+from opendicke.version import UNKNOWN, version
+
+
+def test_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert od.__version__ == metadata.version("opendicke")
+
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    assert od.__version__ == version() == UNKNOWN
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        od.nothing  # noqa: B018
+
+
+def test_only_public_names_show() -> None:
+    shown = {name for name in dir(od) if not name.startswith("_")}
+    assert shown == set(od.__all__)
+    assert "__version__" in dir(od)
+    for name in od.__all__:
+        getattr(od, name)
+
+
+def test_what_is_slow_to_import_is_imported_late() -> None:
+    """The first trajectory needs none of them."""
+    late = ("matplotlib", "dask", "distributed", "netCDF4", "scipy.special", "scipy.integrate", "scipy.sparse", "zarr",
+            "tqdm", "concurrent.futures.process")  # fmt: skip
+    script = f"import opendicke, sys; print(*(name for name in {late} if name in sys.modules))"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == ""

@@ -1,0 +1,110 @@
+"""What a run tells of a cavity that hardly loses anything: broken conservation laws, and what may be lost."""
+
+import warnings
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+import opendicke as od
+from opendicke.methods import weak_damping
+from opendicke.methods.weak_damping import check_conservation, check_memory, conserved_quantities
+from opendicke.observables.catalogue import CHANNELS
+from opendicke.problem import Problem, Solution
+
+CLOSED = od.DickeModel(n_atoms=3, omega_a=0.8, omega_c=1.1, kappa=0.0, g_minus=0.7, g_plus=-0.4)
+FILLED = od.SpinCoherent(1.0, 2.0, alpha=0.6 - 0.5j)
+TIMES = np.array([0.0, 1.0, 3.0])
+
+
+@cache
+def batches(model: od.DickeModel, trajectories: int = 320) -> tuple[Problem, Solution]:
+    """A run's batch means, and nothing else that is looked at here."""
+    run = od.solve(model, FILLED, TIMES, od.NuHOPS(trajectories, seed=3))
+    extra = {name: (run[name].dims, run[name].values.copy(), {}) for name in ("batch_means", "batch_size")}
+    return Problem(model, FILLED, TIMES), Solution({}, extra=extra)
+
+
+@pytest.mark.parametrize("changes", [{}, {"g_plus": 0.0}, {"g_minus": 0.0}, {"g_plus": 0.7}], ids=str)
+def test_a_closed_system_conserves(changes: dict[str, Any]) -> None:
+    """Any warning fails the test; each law, broken by 1 in a channel at the last time, is missed."""
+    problem, solution = batches(CLOSED.replace(**changes))
+    check_conservation(problem, solution)
+    assert len(conserved_quantities(problem)) == (2 if 0.0 in changes.values() else 1)
+    for name, factors in conserved_quantities(problem).items():
+        broken = Solution({}, extra=solution.extra | {})
+        means = solution.extra["batch_means"][1].copy()
+        means[:, -1, int(np.argmax(np.abs(factors)))] += 1.0
+        broken.extra["batch_means"] = (("batch", "time", "channel"), means, {})
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            check_conservation(problem, broken)
+        assert any(f"the {name} is conserved" in str(one.message) for one in told), name
+        assert all("standard errors at time 3:" in str(one.message) for one in told)
+
+
+@pytest.mark.parametrize("channel", ["re_Sx_a", "im_Sy_a", "Sz", "n_photon"])
+def test_a_wrong_sign_in_the_energy_is_seen(channel: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The law itself is right: with the sign of any one term changed it is broken by an ordinary run."""
+    problem, solution = batches(CLOSED, 800)
+    check_conservation(problem, solution)
+    factors = conserved_quantities(problem)["energy"]
+    assert factors[CHANNELS.index(channel)] != 0
+    factors[CHANNELS.index(channel)] *= -1
+    monkeypatch.setattr(weak_damping, "conserved_quantities", lambda _: {"energy": factors})
+    with pytest.warns(od.WeakDampingWarning):
+        check_conservation(problem, solution)
+
+
+def test_with_damping_nothing_is_conserved() -> None:
+    assert conserved_quantities(Problem(CLOSED.replace(kappa=1e-3), FILLED, TIMES)) == {}
+
+
+def test_hops_tells_that_it_fails_without_damping() -> None:
+    """Its levels, all seen from the empty cavity, span more than double precision: 25 photons,
+    at the revival."""
+    model = od.DickeModel.tavis_cummings(n_atoms=1, omega_a=0.0, omega_c=0.0, kappa=0.0, coupling=1.0)
+    with pytest.warns(od.WeakDampingWarning, match="Use Lindblad"):
+        od.solve(model, od.SpinCoherent(np.pi, 0, alpha=5), [31.0], od.HOPS(32, seed=4, depth=250))
+
+
+def filled(kappa: float, photons: float, stop: float) -> tuple[Problem, Solution]:
+    """Eight batches of a run that had so many photons."""
+    means = np.zeros((8, 1, len(CHANNELS)))
+    means[..., CHANNELS.index("n_photon")] = photons
+    extra = {"batch_means": (("batch", "time", "channel"), means, {}), "batch_size": (("batch",), np.full(8, 10), {})}
+    return Problem(CLOSED.replace(kappa=kappa), FILLED, np.array([stop])), Solution({}, extra=extra)
+
+
+@pytest.mark.parametrize(
+    ("kappa", "photons", "stop", "told"),
+    [
+        (0.0, 40.0, 1e3, False),
+        (0.0, 60.0, 1.0, True),
+        (0.0, 0.0, 1.0, False),
+        (1e-3, 60.0, 100.0, True),
+        (1e-3, 60.0, 130.0, False),
+    ],
+)
+def test_photons_that_are_too_many(kappa: float, photons: float, stop: float, told: bool) -> None:
+    """exp(−(30.75)²/4n) passes 1 % at n = 51, and 4κnt passes 30 at t = 125."""
+    problem, solution = filled(kappa, photons, stop)
+    if told:
+        with pytest.warns(od.WeakDampingWarning, match="too faint for floating-point numbers"):
+            check_memory(problem, solution, 4.4e-11)
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            check_memory(problem, solution, 4.4e-11)
+
+
+def test_a_run_with_many_photons_says_so() -> None:
+    model = od.DickeModel.tavis_cummings(n_atoms=1, omega_a=0.0, omega_c=0.0, kappa=0.0, coupling=1.0)
+    with pytest.warns(od.WeakDampingWarning, match="kappa = 0 with 81 photons"):
+        od.solve(model, od.SpinCoherent(np.pi, 0, alpha=9), [0.01], od.NuHOPS(2))
+
+
+def test_limits_tell() -> None:
+    assert "Lindblad" in od.NuHOPS(1).limits(CLOSED).reason
+    assert "Lindblad" not in od.NuHOPS(1).limits(CLOSED.replace(kappa=0.5)).reason
