@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from opendicke.engine.compile import compiled
+from opendicke.engine.compile import compiled, inlined
 
 #: Variables: Re a, Im a, σ_x, σ_y, σ_z.
 VARIABLES = 5
 
 
-@compiled
+@inlined
 def _drift(v, force, rates, out):  # type: ignore[no-untyped-def]
     coupling, difference, omega_a, omega_c, kappa = rates[0], rates[1], rates[2], rates[3], rates[4]
     bx, by = 2 * coupling * v[0], -2 * difference * v[1]
@@ -28,7 +28,7 @@ def _drift(v, force, rates, out):  # type: ignore[no-untyped-def]
     out[4] = bx * v[3] - by * v[2]
 
 
-@compiled
+@inlined
 def _pulled_back(v, rates, push, out):  # type: ignore[no-untyped-def]
     """The transposed Jacobian of the drift at ``v`` times ``push``."""
     coupling, difference, omega_a, omega_c, kappa = rates[0], rates[1], rates[2], rates[3], rates[4]
@@ -41,7 +41,7 @@ def _pulled_back(v, rates, push, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def pushed(forces, start, target, weight, h, rates, noise):  # type: ignore[no-untyped-def]
+def pushed(forces, start, target, weight, h, rates, noise, gradient, path, slopes):  # type: ignore[no-untyped-def]
     r"""Runge–Kutta of fourth order with a force that is constant in every step, and back with the adjoint.
 
     Args:
@@ -51,13 +51,14 @@ def pushed(forces, start, target, weight, h, rates, noise):  # type: ignore[no-u
         h: length of a step.
         rates: G, D, ω_a, ω_c, κ.
         noise: κ(2n̄ + 1), the strength of the noise.
+        gradient: filled with the derivatives of the cost by the forces, shape (steps, 2).
+        path: filled with the variables at each time, shape (steps + 1, 5).
+        slopes: filled with the derivatives of the cost by the variables at each time, shape (steps + 1, 5).
 
     Returns:
-        cost :math:`\int|w|^2/\text{noise}\,dt + \text{weight}\,|v(T) - \text{target}|^2`, its gradient (steps, 2), the
-        path (steps + 1, 5) and the derivatives (steps + 1, 5) of the cost by the variables at each time.
+        cost :math:`\int|w|^2/\text{noise}\,dt + \text{weight}\,|v(T) - \text{target}|^2`.
     """
     steps = forces.shape[0]
-    path, slopes = np.empty((steps + 1, VARIABLES)), np.empty((steps + 1, VARIABLES))
     stages, rate = np.empty((steps, 4, VARIABLES)), np.empty((4, VARIABLES))
     path[0] = start
     cost = 0.0
@@ -71,7 +72,7 @@ def pushed(forces, start, target, weight, h, rates, noise):  # type: ignore[no-u
     distance = path[steps] - target
     cost += weight * np.sum(distance**2)
     slopes[steps] = 2 * weight * distance
-    gradient, pulled = np.empty_like(forces), np.zeros(VARIABLES)
+    pulled = np.zeros(VARIABLES)
     for step in range(steps - 1, -1, -1):
         after = slopes[step + 1]
         slopes[step] = after
@@ -83,4 +84,4 @@ def pushed(forces, start, target, weight, h, rates, noise):  # type: ignore[no-u
             gradient[step] += push[:2]
             _pulled_back(stages[step, stage], rates, push, pulled)
             slopes[step] += pulled
-    return cost, gradient, path, slopes
+    return cost

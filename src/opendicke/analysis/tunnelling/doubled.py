@@ -14,8 +14,8 @@ variables: field a and spin σ, and their momenta :math:`p = \partial S/\partial
     b &= (2G\,\mathrm{Re}\,a, -2D\,\mathrm{Im}\,a, \omega_a), \quad c = (G\,\mathrm{Im}\,p, -D\,\mathrm{Re}\,p, 0),
     \quad G = g_- + g_+,\; D = g_- - g_+,\; \kappa' = \kappa(2\bar n + 1)
 
-They conserve :math:`\sigma^2 - \varepsilon^2\Pi^2 = 1/4`, :math:`\sigma\cdot\Pi = 0` and the energy, which is 0 on every
-orbit that leaves a fixed point. At :math:`p = \Pi = 0` this is the mean-field flow.
+They conserve :math:`\sigma^2 - \varepsilon^2\Pi^2 = 1/4`, :math:`\sigma\cdot\Pi = 0` and the energy, which is 0 on
+every orbit that leaves a fixed point. At :math:`p = \Pi = 0` this is the mean-field flow.
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ from opendicke.analysis.tunnelling.doubled import MOMENTA, SIZE, DoubledFlow
 
 #: Newton's method stops at this residual, or after so many steps.
 RESIDUAL, STEPS = 1e-11, 40
+#: What is conserved is off by no more than this on an orbit; it tells how well the nodes resolve it.
+CONSERVED = 1e-6
 #: Real parts of eigenvalues smaller than this in units of the fastest are no motion (the two Casimirs).
 STILL = 1e-7
 
@@ -75,7 +77,7 @@ class Orbit:
     @property
     def solved(self) -> bool:
         """Whether every condition holds."""
-        small = max(self.energy, self.casimir) < 1e-8 and abs(self.multiplier) < 1e-7
+        small = max(self.energy, self.casimir) < CONSERVED and abs(self.multiplier) < CONSERVED
         return bool(self.residual < 1e-9 and small)
 
     @property
@@ -86,12 +88,20 @@ class Orbit:
 
 def converge(orbit: Orbit) -> Orbit:
     """Newton's method with step halving, from an approximate orbit; look at ``found`` of what comes back."""
+    with np.errstate(all="ignore"):  # an attempt may run away; what is not finite is no orbit
+        return _converge(orbit)
+
+
+def _converge(orbit: Orbit) -> Orbit:
     system = _System(orbit)
     path, mu = orbit.path, orbit.multiplier
     residual = system.residual(path, mu)
     size, iterations = float(np.linalg.norm(residual)), 0
     while size > RESIDUAL and iterations < STEPS:
-        step = system.newton_step(path, mu, residual)
+        try:
+            step = system.newton_step(path, mu, residual)
+        except RuntimeError:  # a singular matrix
+            break
         damping = 1.0
         while True:
             trial = path + damping * step[:-1].reshape(path.shape), mu + damping * float(step[-1])

@@ -1,12 +1,13 @@
 r"""Exponents of tunnelling rates for N → ∞: the least action of an escape.
 
 The rate at which a stable state is left falls as :math:`\gamma \sim e^{-NS}` with the number of atoms. S is the action
-of the path by which it is left, an instanton: it leaves the stable fixed point and reaches the saddle at the edge of its
-basin, in the doubled phase space of :mod:`.doubled`; from there mean field carries on at no cost.
+of the path by which it is left, an instanton: it leaves the stable fixed point and reaches the saddle at the edge of
+its basin, in the doubled phase space of :mod:`.doubled`; from there mean field carries on at no cost.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from dataclasses import asdict, replace
@@ -36,8 +37,10 @@ WEIGHTS = (3.0, 30.0, 300.0)
 SEARCH = 160.0
 #: First guesses that are tried, each from another random force.
 GUESSES = 4
-#: Fractions of the couplings at which an orbit is looked for that is not found from scratch, and then continued.
-WEAKER = (0.97, 0.94, 0.91, 0.88, 0.85, 0.8, 0.75, 0.7)
+#: Factors of the couplings at which an orbit is looked for that is not found from scratch, and then continued.
+NEARBY = (0.97, 1.03, 0.94, 1.06, 0.9, 1.1, 0.85, 1.15, 0.8, 0.75, 0.7)
+#: An answer is refined until doubling the nodes moves S by less than this fraction, or so many times.
+ACCURACY, REFINEMENTS = 1e-6, 3
 
 
 class OrbitNotFoundError(RuntimeError):
@@ -71,16 +74,16 @@ def instanton(
     Returns:
         Dataset with ``action`` (S), and along the dimension ``time`` (in units of one over the rates) the path: ``a``
         (<a>/√N), ``sigma`` (<S>/N, with dimension ``component``) and their momenta ``p`` and ``pi``. In attrs:
-        ``action_error`` (change of S when the nodes were doubled), ``residual``, ``energy`` and ``casimir`` (all 0 on an
-        orbit), ``ends`` (distance of the ends from the fixed points), ``saddle`` (kind of the point that is reached),
-        ``found_by`` and provenance.
+        ``action_error`` (change of S when the nodes were doubled), ``residual``, ``energy`` and ``casimir`` (all 0 on
+        an orbit), ``ends`` (distance of the ends from the fixed points), ``saddle`` (kind of the point that is
+        reached), ``found_by`` and provenance.
 
     Raises:
         ValueError: where ``start`` is not a stable state of the model, or no saddle bounds its basin.
         OrbitNotFoundError: if the search does not end at an orbit.
 
-    Source: the Hamilton–Jacobi limit of the master equation; for the least-action paths of weak noise see M. I. Freidlin
-    and A. D. Wentzell, *Random Perturbations of Dynamical Systems*.
+    Source: the Hamilton–Jacobi limit of the master equation; for the least-action paths of weak noise see M. I.
+    Freidlin and A. D. Wentzell, *Random Perturbations of Dynamical Systems*.
 
     >>> from opendicke.analysis.tunnelling import BISTABLE_CUT
     >>> answer = instanton(BISTABLE_CUT.model(0.7, n_atoms=1), "superradiant", "truncated_wigner")
@@ -98,10 +101,8 @@ def instanton(
         orbit, found_by = _continued(_orbit_of(neighbour), wanted, start), "continuation from a neighbour"
     else:
         orbit, found_by = _search(wanted, start, seed)
-    fine = converge(_refined(orbit))
-    if not fine.found:
-        raise _not_found(fine, start)
-    return _dataset(fine, start, method, abs(fine.action - orbit.action), found_by)
+    fine, error = _resolved(orbit, start)
+    return _dataset(fine, start, method, error, found_by)
 
 
 def edge_of_basin(model: DickeModel, start: Start) -> tuple[FixedPoint, FixedPoint]:
@@ -128,25 +129,25 @@ def _orbit(flow: DoubledFlow, start: Start, times: NDArray[np.float64], path: ND
 
 
 def _search(wanted: DoubledFlow, start: Start, seed: int) -> tuple[Orbit, str]:
-    """From scratch: the least noise that carries truncated Wigner over, then Newton's method; else from weaker coupling."""
+    """From scratch, by the least noise that carries truncated Wigner over; else from other couplings nearby."""
     edge_of_basin(wanted.model, start)
     orbit = _from_scratch(wanted, start, seed)
     if orbit is not None:
         return orbit, "least noise"
-    for fraction in WEAKER:
-        model = wanted.model
-        weaker = replace(
-            wanted, model=model.replace(g_minus=fraction * model.g_minus, g_plus=fraction * model.g_plus)
-        )
+    g_minus, g_plus = wanted.model.g_minus, wanted.model.g_plus
+    for factor, which in itertools.product(NEARBY, ((True, True), (False, True), (True, False))):
+        scaled = [g * factor if scale else g for g, scale in zip((g_minus, g_plus), which, strict=True)]
+        near = replace(wanted, model=wanted.model.replace(g_minus=scaled[0], g_plus=scaled[1]))
         try:
-            edge_of_basin(weaker.model, start)
-        except ValueError:
-            break
-        near = _from_scratch(weaker, start, seed)
-        if near is not None:
-            return _continued(near, wanted, start), f"continuation from {fraction:g} times the couplings"
-    text = f"the way out of the {start} state was not found from scratch. Pass an answer for a model nearby as neighbour."
-    raise OrbitNotFoundError(text)
+            edge_of_basin(near.model, start)
+            found = _from_scratch(near, start, seed)
+            if found is not None:
+                text = f"continuation from g_minus = {scaled[0]:g}, g_plus = {scaled[1]:g}"
+                return _continued(found, wanted, start), text
+        except (ValueError, OrbitNotFoundError):
+            continue
+    text = f"the way out of the {start} state was not found, neither from scratch nor from couplings nearby"
+    raise OrbitNotFoundError(f"{text}. Pass an answer for a similar model as neighbour.")
 
 
 def _from_scratch(wanted: DoubledFlow, start: Start, seed: int) -> Orbit | None:
@@ -154,7 +155,9 @@ def _from_scratch(wanted: DoubledFlow, start: Start, seed: int) -> Orbit | None:
     found: list[Orbit] = []
     for attempt in range(GUESSES):
         classical = replace(wanted, moyal=0.0)
-        orbit = converge(_extended(_least_noise(classical, start, np.random.default_rng((seed, attempt)), 1 + attempt % 2)))
+        orbit = converge(
+            _extended(_least_noise(classical, start, np.random.default_rng((seed, attempt)), 1 + attempt % 2))
+        )
         orbit = _closed(orbit)
         if orbit.found:
             found.append(orbit)
@@ -184,15 +187,17 @@ def _least_noise(flow: DoubledFlow, start: Start, rng: np.random.Generator, long
     forces = np.stack([np.convolve(rng.normal(size=steps), smooth / smooth.sum(), "same") for _ in range(2)], axis=1)
     forces *= 0.1 * flow.noise
 
+    gradient, path, slopes = np.empty((steps, 2)), np.empty((steps + 1, 5)), np.empty((steps + 1, 5))
+
     def cost(flat: NDArray[np.float64], weight: float) -> tuple[float, NDArray[np.float64]]:
-        value, gradient, _, _ = pushed(flat.reshape(steps, 2), first[own], last[own], weight, h, flow.rates, flow.noise)
-        return value, gradient.ravel()
+        forces, numbers = flat.reshape(steps, 2), (weight, h, flow.rates, flow.noise)
+        return pushed(forces, first[own], last[own], *numbers, gradient, path, slopes), gradient.ravel().copy()
 
     for weight in WEIGHTS:
         options = {"maxiter": 150, "maxcor": 30}
         found = minimize(cost, forces.ravel(), (weight,), "L-BFGS-B", jac=True, options=options)
         forces = found.x.reshape(steps, 2)
-    _, _, path, slopes = pushed(forces, first[own], last[own], WEIGHTS[-1], h, flow.rates, flow.noise)
+    cost(forces.ravel(), WEIGHTS[-1])
     u = np.zeros((steps + 1, SIZE))
     u[:, own] = path
     # the momenta are the derivatives of the action up to here, minus those of what is still to come
@@ -202,7 +207,7 @@ def _least_noise(flow: DoubledFlow, start: Start, rng: np.random.Generator, long
 
 
 def _extended(orbit: Orbit) -> Orbit:
-    """The same without its ends, where noise has little time left, continued along the slowest motion to the fixed points.
+    """Without its ends, where noise has little time left, and continued along the slowest motion to the fixed points.
 
     Nodes are evenly spaced.
     """
@@ -280,6 +285,19 @@ def _moved(orbit: Orbit, flow: DoubledFlow, start: Start) -> NDArray[np.float64]
     return moved
 
 
+def _resolved(orbit: Orbit, start: str) -> tuple[Orbit, float]:
+    """The orbit on nodes so dense that doubling them hardly changes S, and by how much it still did."""
+    for _ in range(REFINEMENTS):
+        fine = converge(_refined(orbit))
+        if not fine.found:
+            raise _not_found(fine, start)
+        error = abs(fine.action - orbit.action)
+        if error < ACCURACY * fine.action:
+            break
+        orbit = fine
+    return fine, error
+
+
 def _refined(orbit: Orbit) -> Orbit:
     """The orbit with a node more in the middle of every interval."""
     from scipy.interpolate import CubicHermiteSpline
@@ -303,7 +321,11 @@ def _dataset(orbit: Orbit, start: str, method: str, error: float, found_by: str)
         "a": (("time",), u[:, 0] + 1j * u[:, 1], {"definition": "<a>/sqrt(N)", "units": "1"}),
         "p": (("time",), u[:, 2] + 1j * u[:, 3], {"definition": "momentum of a, dS/da", "units": "1"}),
         "sigma": (("time", "component"), u[:, 4:7], {"definition": "<S>/N", "units": "1"}),
-        "pi": (("time", "component"), u[:, 7:], {"definition": "momentum of sigma, sigma x dS/dsigma / 2", "units": "1"}),
+        "pi": (
+            ("time", "component"),
+            u[:, 7:],
+            {"definition": "momentum of sigma, sigma x dS/dsigma / 2", "units": "1"},
+        ),
     }
     coords = {
         "time": ("time", orbit.times, {"units": "1 / (unit of the model's rates)", "definition": "time on the orbit"}),
