@@ -13,7 +13,16 @@ import numpy as np
 import xarray as xr
 
 from opendicke import checks
-from opendicke.analysis.slow_modes import FINER, SlowModes, Steady, first_cutoff, next_cutoff, second_cutoff
+from opendicke.analysis.slow_modes import (
+    FINER,
+    MODE_TOLERANCE,
+    TOLERANCE,
+    SlowModes,
+    Steady,
+    first_cutoff,
+    next_cutoff,
+    second_cutoff,
+)
 from opendicke.methods.lindblad import channels_of
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import VARIABLES, from_channels
@@ -138,8 +147,11 @@ def liouvillian_spectrum(
     """
     wanted = checks.integer("k", k, minimum=1)
     _check_model(model)
-    solver = SlowModes(model, checks.real("max_memory", max_memory, above=0.0), progress, wanted)
-    found = _accepted(solver, photons, _check_bound(max_top_population))
+    bound = _check_bound(max_top_population)
+    # The state only decides about the cutoff and starts the search: no need to know it better than the bound.
+    tolerance = max(TOLERANCE, min(bound, MODE_TOLERANCE))
+    solver = SlowModes(model, checks.real("max_memory", max_memory, above=0.0), progress, wanted, tolerance)
+    found = _accepted(solver, photons, bound)
     most = ((model.n_atoms + 1) * (found.photons + 1)) ** 2 // 6
     if wanted > most:
         raise checks.refuse("k", f"an integer <= {most}, a third of what {found.photons} photons have", k)
