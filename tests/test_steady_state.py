@@ -251,6 +251,13 @@ def test_a_small_cutoff_is_refused_or_raised() -> None:
     assert abs(automatic.n_photon.item() - steady_state(CASES[3], photons=30).n_photon.item()) < 1e-8
 
 
+def test_a_mode_without_trace_is_no_steady_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too hasty a first search ends in a decaying mode, with a residual below 1e-10."""
+    monkeypatch.setattr(slow_modes, "STAGES", ((0.1, 0.7), (0.01, 0.7), (1e-4, 1.0)))
+    found, exact = (steady_state(CASES[3], photons=photons) for photons in (19, 23))
+    assert abs(found.n_photon.item() - exact.n_photon.item()) < 1e-8
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -146,12 +146,19 @@ class SlowModes:
         return self._modes(sector, state.corner, start, count, self._mode_tolerance(sector))
 
     def checked(self, parity: str, modes: list[Mode], state: Steady) -> list[Mode]:
-        """The same ``modes`` with more photons and a smaller residual."""
+        """The same ``modes`` with more photons and a smaller residual.
+
+        The first even one is the steady state, whose eigenvalue is 0: here it need not be known better than to be told
+        from the next.
+        """
         small = self._sector(state.photons, parity)
         sector = self._sector(second_cutoff(state.photons), parity)
         parts = [part for mode in modes[::-1] for part in _parts(mode)]
         wide = [sector.vector(_padded(small.density_matrix(part), sector.levels - 1)) for part in parts]
-        return self._modes(sector, state.corner, np.array(wide), len(modes), FINER * self._mode_tolerance(sector))
+        tolerance = FINER * self._mode_tolerance(sector)
+        steady = parity == "even" and len(modes) > 1
+        first = max(tolerance, GAP_TOLERANCE * abs(modes[1].eigenvalue)) if steady else None
+        return self._modes(sector, state.corner, np.array(wide), len(modes), tolerance, first=first)
 
     def _mode_tolerance(self, sector: Sector) -> float:
         wanted = TOLERANCE if sector.size <= SMALL_SECTOR else MODE_TOLERANCE  # a step costs little in a small one
@@ -196,6 +203,7 @@ class SlowModes:
         count: int,
         tolerance: float,
         relative: float = 0.0,
+        first: float | None = None,
     ) -> list[Mode]:
         """The modes of one sector nearest to 0, from ``start`` (vectors in rows), else from the modes of the corner."""
         inverse, parity = self._inverse(sector, corner), "odd" if sector.pairs[0] == (0, 1) else "even"
@@ -219,6 +227,7 @@ class SlowModes:
                 count,
                 tolerance=tolerance,
                 relative=relative,
+                first=first,
                 capacity=max(CAPACITY, VECTORS_PER_MODE * count),
                 report=advance,
             )

@@ -132,8 +132,9 @@ def liouvillian_spectrum(
     Returns:
         Dataset with dimensions ``parity`` ("even", "odd") and ``mode``: complex ``eigenvalue``, nearest to 0 first;
         ``residual`` of each, and ``error``, an estimate of its error: three times the distance to the nearest
-        eigenvalue of a second run with more photons and a tenth of the residual. ``gap`` of each sector, the smallest
-        decay rate :math:`-\mathrm{Re}\,\lambda` among the k, without the steady state (NaN where there is none).
+        eigenvalue of a second run with more photons and a tenth of the residual (to 0 for the steady state).
+        ``gap`` of each sector, the smallest decay rate :math:`-\mathrm{Re}\,\lambda` among the k, without the steady
+        state (NaN where there is none).
         Modes that oscillate fast and decay slowly are far from 0: a larger k finds them.
 
     Raises:
@@ -161,6 +162,8 @@ def liouvillian_spectrum(
         first = solver.slowest(parity, wanted, found)
         second = solver.checked(parity, first, found)
         others = np.array([mode.eigenvalue for mode in second])
+        if parity == "even":
+            others[0] = 0.0  # the trace is conserved: the steady state's eigenvalue is known
         modes.append(first)
         errors.append([SAFETY * float(np.abs(others - mode.eigenvalue).min()) for mode in first])
     eigenvalues = np.array([[mode.eigenvalue for mode in sector] for sector in modes])
