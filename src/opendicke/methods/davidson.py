@@ -145,9 +145,7 @@ def modes_near(
     for applications in range(limit):
         basis.add(direction, apply(direction) - shift * direction)
         nu, y = basis.ritz()
-        found, residual = _good(
-            basis, nu, y, shift, count, (tolerance, relative, tolerance if first is None else first)
-        )
+        found, residual = _good(basis, nu, y, shift, count, allowed)
         if len(found) >= count:
             return found[:count]
         if report is not None and (applications + 1) % REPORT_EVERY == 0:
