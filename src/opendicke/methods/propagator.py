@@ -14,7 +14,8 @@ from opendicke.model import DickeModel
 
 Real = NDArray[np.float64]
 
-#: A model is stiff if its fastest rate is this much larger than the slowest that is not 0.
+#: A model is stiff if its fastest rate is this much larger than the slowest that is not 0
+#: (of atoms, cavity and the larger coupling).
 STIFF = 100.0
 #: Largest sector that is kept as dense matrices.
 LARGEST = 1000
@@ -28,7 +29,7 @@ SECONDS_PER_PRODUCT, PRODUCTS = 2e-10, 2 * (DOUBLINGS + 12)
 
 def is_stiff(model: DickeModel) -> bool:
     """Whether the rates of ``model`` differ so much that an explicit integrator follows what nobody asked for."""
-    rates = [abs(model.omega_a), abs(complex(model.kappa, model.omega_c)), abs(model.g_minus), abs(model.g_plus)]
+    rates = [abs(model.omega_a), abs(complex(model.kappa, model.omega_c)), max(abs(model.g_minus), abs(model.g_plus))]
     moving = [rate for rate in rates if rate > 0]
     return bool(moving) and max(moving) >= STIFF * min(moving)
 
