@@ -13,7 +13,16 @@ import numpy as np
 import xarray as xr
 
 from opendicke import checks
-from opendicke.analysis.slow_modes import FINER, SlowModes, Steady, first_cutoff, next_cutoff, second_cutoff
+from opendicke.analysis.slow_modes import (
+    FINER,
+    MODE_TOLERANCE,
+    TOLERANCE,
+    SlowModes,
+    Steady,
+    first_cutoff,
+    next_cutoff,
+    second_cutoff,
+)
 from opendicke.methods.lindblad import channels_of
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import VARIABLES, from_channels
@@ -123,8 +132,9 @@ def liouvillian_spectrum(
     Returns:
         Dataset with dimensions ``parity`` ("even", "odd") and ``mode``: complex ``eigenvalue``, nearest to 0 first;
         ``residual`` of each, and ``error``, an estimate of its error: three times the distance to the nearest
-        eigenvalue of a second run with more photons and a tenth of the residual. ``gap`` of each sector, the smallest
-        decay rate :math:`-\mathrm{Re}\,\lambda` among the k, without the steady state (NaN where there is none).
+        eigenvalue of a second run with more photons and a tenth of the residual (to 0 for the steady state).
+        ``gap`` of each sector, the smallest decay rate :math:`-\mathrm{Re}\,\lambda` among the k, without the steady
+        state (NaN where there is none).
         Modes that oscillate fast and decay slowly are far from 0: a larger k finds them.
 
     Raises:
@@ -138,8 +148,11 @@ def liouvillian_spectrum(
     """
     wanted = checks.integer("k", k, minimum=1)
     _check_model(model)
-    solver = SlowModes(model, checks.real("max_memory", max_memory, above=0.0), progress, wanted)
-    found = _accepted(solver, photons, _check_bound(max_top_population))
+    bound = _check_bound(max_top_population)
+    # The state only decides about the cutoff and starts the search: no need to know it better than the bound.
+    tolerance = max(TOLERANCE, min(bound, MODE_TOLERANCE))
+    solver = SlowModes(model, checks.real("max_memory", max_memory, above=0.0), progress, wanted, tolerance)
+    found = _accepted(solver, photons, bound)
     most = ((model.n_atoms + 1) * (found.photons + 1)) ** 2 // 6
     if wanted > most:
         raise checks.refuse("k", f"an integer <= {most}, a third of what {found.photons} photons have", k)
@@ -149,6 +162,8 @@ def liouvillian_spectrum(
         first = solver.slowest(parity, wanted, found)
         second = solver.checked(parity, first, found)
         others = np.array([mode.eigenvalue for mode in second])
+        if parity == "even":
+            others[0] = 0.0  # the trace is conserved: the steady state's eigenvalue is known
         modes.append(first)
         errors.append([SAFETY * float(np.abs(others - mode.eigenvalue).min()) for mode in first])
     eigenvalues = np.array([[mode.eigenvalue for mode in sector] for sector in modes])
