@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import opendicke as od
 from opendicke.engine.compile import NUMERICS
@@ -45,6 +46,25 @@ def test_a_closed_system_conserves(changes: dict[str, Any]) -> None:
             check_conservation(problem, broken)
         assert any(f"the {name} is conserved" in str(one.message) for one in told), name
         assert all("standard errors at time 3:" in str(one.message) for one in told)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize(("share", "told"), [(0.9, True), (1.1, False)])
+def test_the_score_is_that_of_student_s_test(times: int, share: float, told: bool) -> None:
+    """Eight batches whose energy is off by so much that the p-value, times the number of times, is at the edge."""
+    noise = np.array([0.3, -0.1, 0.2, -0.4, 0.1, 0.0, -0.2, 0.1]) * 0.01
+    statistic = stats.t.isf(share * 1e-5 / (2 * times), 7)
+    offset = statistic * stats.sem(noise)
+    means = np.zeros((8, times, len(CHANNELS)))
+    means[..., CHANNELS.index("Sz")] = -1.5 + noise[:, None]
+    means[:, -1, CHANNELS.index("Sz")] += offset - noise.mean()
+    assert stats.ttest_1samp(means[:, -1, CHANNELS.index("Sz")], -1.5).pvalue == pytest.approx(share * 1e-5 / times)
+    extra = {"batch_means": (("batch", "time", "channel"), means, {}), "batch_size": (("batch",), np.full(8, 10), {})}
+    problem = Problem(CLOSED, od.Normal(), np.arange(float(times)))
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        check_conservation(problem, Solution({}, extra=extra))
+    assert [f"= {statistic:.1f} standard errors" in str(one.message) for one in found] == [True] * told
 
 
 @pytest.mark.parametrize("channel", ["re_Sx_a", "im_Sy_a", "Sz", "n_photon"])
