@@ -84,7 +84,7 @@ def test_the_two_forms_agree(split: int | None) -> None:
 
 @pytest.mark.parametrize("bound", [1e-3, 0.05, 0.6])
 def test_pairs_left_out_have_the_trace_norm_that_is_told(bound: float) -> None:
-    """The partial transpose of a state with these Schmidt coefficients is the sum of σ_a σ_b |ba><ab|, here a matrix."""
+    """The partial transpose of a state with these Schmidt coefficients is Σ σ_a σ_b |ba><ab|, here a matrix."""
     sigma = np.array([0.8, 0.5, 0.3, 0.1, 0.02, 0.01])
     sigma /= np.linalg.norm(sigma)
     a, b, product, lost = _kept_pairs(sigma, bound)
