@@ -1,5 +1,7 @@
 """The jackknife against its definition, exact results for normal numbers, and the standard errors of solve."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -8,7 +10,7 @@ from numpy.typing import NDArray
 import opendicke as od
 from moment_data import dataset_of, spin_channels
 from opendicke.analysis.correlations import covariances, photon_statistics
-from opendicke.analysis.jackknife import Batches, ChannelMeans, interval, jackknife
+from opendicke.analysis.jackknife import Batches, ChannelMeans, interval, jackknife, jackknife_samples
 from opendicke.analysis.squeezing import fisher_information_bound, squeezing
 from opendicke.observables.catalogue import CHANNELS, VARIABLES, from_channels
 
@@ -99,6 +101,26 @@ def test_degrees_of_freedom_follow_from_the_squared_error(sizes: NDArray[np.int6
     degrees = Batches(np.zeros((sizes.size, 1)), sizes).degrees
     assert degrees == pytest.approx(np.trace(form) ** 2 / np.trace(form @ form), rel=1e-10)
     assert (degrees == sizes.size - 1) == (np.ptp(sizes) == 0)
+
+
+def test_a_cautious_error_is_the_larger_one() -> None:
+    """Above a kink at 1, leaving out one of nine groups changes nothing though single groups are beyond it; and in
+    the modulus, where single groups are all alike, leaving out one does."""
+    values = np.array([0.0, 3.0, 0.0, 0.0, 2.0, 0.0, 0.0, 1.5, 0.0])
+
+    def both(function: Callable[[NDArray[np.float64]], float], samples: NDArray[np.float64]) -> list[float]:
+        estimates = (
+            jackknife_samples(9, 9, lambda held: function(samples[held]), cautious=cautious)
+            for cautious in (False, True)
+        )
+        return [float(one.error) for one in estimates if one.error is not None]
+
+    plain, cautious = both(lambda x: max(x.mean() - 1.0, 0.0), values)
+    assert plain == 0
+    # of 2, 1, 1/2 and six zeros: sum 7/2, sum of squares 21/4, so ((21/4 − 49/36) / 8 / 9)^1/2
+    assert cautious == pytest.approx(np.sqrt(35 / 9 / 72))
+    plain, cautious = both(lambda x: abs(x.mean()), np.array([1.0, -1.0] * 4 + [1.0]))
+    assert plain == cautious > 0.1
 
 
 def test_bias_of_a_square_is_removed() -> None:
