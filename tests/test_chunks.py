@@ -132,6 +132,14 @@ def test_a_chunk_of_another_study_is_refused(tmp_path: Path, caplog: pytest.LogC
     assert f"it belongs to study {other.parent.name}" in caplog.text
 
 
+def test_a_longer_chunk_stays_when_a_shorter_one_is_written(tmp_path: Path) -> None:
+    """As two processes do that work on one study; a shorter one goes when a longer one is written."""
+    study, short = Study(tmp_path), Chunk(CHUNK.outcomes[:2])
+    for chunk, left in ((short, [2]), (CHUNK, [3]), (short, [3, 2])):
+        study.write(chunk)
+        assert [len(which) for which, _ in study.files(0)] == left
+
+
 class Bomb:
     """Runs code when it is unpickled."""
 
@@ -167,6 +175,7 @@ FOREIGN = {
     "expression": npy("{'descr': '<f8', 'fortran_order': False, 'shape': (pytest.fail('run'),)}", b"12345678"),
     "deep": npy("(" * 9000, b""),
     "structure": npy("{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (2,)}", b"12345678" * 2),
+    "other order": npy("{'descr': '<f8', 'fortran_order': True, 'shape': (2, 1, 3)}", b"12345678" * 6),
 }
 
 
@@ -182,7 +191,7 @@ def test_foreign_arrays_are_refused(name: str, tmp_path: Path, caplog: pytest.Lo
     assert "damaged chunk" in caplog.text
 
 
-@pytest.mark.parametrize("name", ["pickle", "structure"])
+@pytest.mark.parametrize("name", ["pickle", "structure", "other order"])
 def test_arrays_hold_numbers(name: str) -> None:
     members = members_of(container.pack(CHUNK)) | {"averaged.channels.npy": FOREIGN[name]}
     with pytest.raises(container.DamagedChunkError, match="does not hold numbers"):
@@ -214,6 +223,30 @@ def test_names_shapes_and_types_are_those_that_the_chunk_names() -> None:
     ):
         with pytest.raises(container.DamagedChunkError, match="not those that it names"):
             container.unpack(signed(changed))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"arrays": {"averaged.channels": [[3, 1, 3], "<f8"], "kept.psi": [[2, 4], "<c16"]}},  # a row that is nobody's
+        {"failures": {"7": "it failed"}},
+        {"failures": {}},
+        {"peaks": [{}]},
+        {"sums": [{}, {}, {}]},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_numbers_of_trajectories_agree(changes: dict[str, Any]) -> None:
+    members = members_of(container.pack(CHUNK))
+    about = json.loads(members["about.json"]) | changes
+    shape, _ = about["arrays"]["averaged.channels"]
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {tuple(shape)}}}"
+    members |= {
+        "about.json": json.dumps(about).encode(),
+        "averaged.channels.npy": npy(header, bytes(8 * int(np.prod(shape)))),
+    }
+    with pytest.raises(container.DamagedChunkError, match="numbers of trajectories differ"):
+        container.unpack(signed(members))
 
 
 def test_members_are_stored_and_not_compressed() -> None:

@@ -17,8 +17,9 @@ from opendicke import engine
 MODEL = od.DickeModel(n_atoms=30, omega_a=1.0, omega_c=2.5, kappa=0.5, g_minus=1.1, g_plus=1.1)
 TIMES = np.linspace(0.0, 4.0, 5)
 
-#: A process that has compiled complex arithmetic of its own, with floating-point flags of its own, runs on an empty
-#: cache: in other processes, which load what this one compiles for them, and here, with what it compiled.
+#: A process that has compiled complex arithmetic of its own, with floating-point flags of its own, and then the engine
+#: for a model of another kind, runs on an empty cache: in other processes, which load what this one compiles for them,
+#: and here, with what it compiled.
 SCRIPT = """
 import numba, numpy, sys
 
@@ -29,15 +30,16 @@ def mine(z, h, n):
 if __name__ == "__main__":
     mine(1 + 1j, 2.0, 3)
     import test_compilation
+    test_compilation.numbers(test_compilation.od.Serial(), test_compilation.MODEL.replace(g_plus=0.3))
     for executor in (test_compilation.od.Processes(2), test_compilation.od.Serial()):
         print(*test_compilation.numbers(executor))
     print(*test_compilation.left_out_of_line())
 """
 
 
-def numbers(executor: Any) -> list[str]:
+def numbers(executor: Any, model: od.DickeModel = MODEL) -> list[str]:
     """All that twelve trajectories give, bit by bit."""
-    run = od.solve(MODEL, od.SpinCoherent(np.pi / 4), TIMES, od.NuHOPS(12, seed=1), executor=executor, progress=False)
+    run = od.solve(model, od.SpinCoherent(np.pi / 4), TIMES, od.NuHOPS(12, seed=1), executor=executor, progress=False)
     return [value.hex() for name in od.VARIABLES for value in np.ravel(run[name].values).view(np.float64).tolist()]
 
 
@@ -45,8 +47,8 @@ def left_out_of_line() -> list[str]:
     """Functions that the code of a trajectory, compiled in this process, calls by name, but for memory's."""
     from opendicke.engine.trajectory import _propagate
 
-    (compiled,) = _propagate.overloads.values()  # type: ignore[attr-defined]
-    names = [function.name for function in compiled.library.get_defined_functions()]
+    overloads = _propagate.overloads.values()  # type: ignore[attr-defined]
+    names = [function.name for compiled in overloads for function in compiled.library.get_defined_functions()]
     return [name for name in names if not name.startswith("NRT_") and "_propagate" not in name]
 
 
@@ -62,7 +64,7 @@ def test_numbers_on_an_empty_cache(tmp_path: Path) -> None:
     assert serial.split() == here
     assert processes.split() == here
     assert names == ""
-    assert len(list((tmp_path / "cache").rglob("*.nbc"))) == 2  # noise and trajectory, once
+    assert len(list((tmp_path / "cache").rglob("*.nbc"))) == 3  # noise, and trajectories of either kind, once
 
 
 def test_nothing_is_kept() -> None:

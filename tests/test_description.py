@@ -105,10 +105,21 @@ def test_every_option_that_determines_numbers_is_in_the_key() -> None:
         assert key(method=dataclasses.replace(METHOD, **{name: value})) == key()
 
 
-def test_the_engine_s_numbers_are_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = key()
-    monkeypatch.setitem(describe.__globals__, "NUMERICS", 10**6)
-    assert key() != before
+@pytest.mark.parametrize("method", [METHOD, od.HOPS(10, seed=4)], ids=lambda method: type(method).__name__)
+def test_the_engine_s_numbers_are_in_the_key(method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = key(method=method)
+    for reader in (describe, od.NuHOPS.numerics):
+        monkeypatch.setitem(reader.__globals__, "NUMERICS", 10**6)
+    assert key(method=method) != before
+
+
+def test_numbers_that_changed_for_some_models_are_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Little damping: what is stored from before faint components were kept has another key; all else has its own."""
+    weak, strong = MODEL.replace(kappa=0.01), MODEL
+    now = key(weak), key(strong)
+    monkeypatch.delattr(od.NuHOPS, "numerics")
+    assert key(weak) != now[0]
+    assert key(strong) == now[1]
 
 
 def test_state_times_and_kind_of_method_are_in_the_key() -> None:

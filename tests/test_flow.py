@@ -115,6 +115,33 @@ def test_limit_cycle_closes() -> None:
     assert not cycle.symmetric
 
 
+def test_a_symmetric_limit_cycle() -> None:
+    """After half a period of another integrator the orbit is at the mirror image of where it began."""
+    model = UNIT.replace(omega_c=3.0, kappa=0.33, g_minus=2.28, g_plus=4.02)
+    cycle = attractor(model, START, transient=300.0)
+    assert cycle.kind == "limit cycle"
+    assert cycle.symmetric
+    start = [*cycle.m, cycle.beta.real, cycle.beta.imag]
+    path = solve_ivp(lambda _, y: flow(model, y), (0, cycle.period / 2), start, method="DOP853", rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(path.y[:, -1], start * np.array([-1, -1, 1, -1, -1]), atol=1e-5)
+    assert abs(start[0]) > 0.1
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        UNIT.replace(omega_c=1.1, g_minus=0.6, g_plus=1.8),
+        UNIT.replace(omega_c=-0.1, kappa=0.4, g_minus=1.7, g_plus=1.2),
+    ],
+    ids=["up", "down"],
+)
+def test_the_end_of_a_spiral_is_no_limit_cycle(model: DickeModel) -> None:
+    """Rates of 0.087 and 0.091 take the orbit from 1e-4 to 1e-6 within 53 units of time, where all is alike to 1e-6."""
+    kinds = {attractor(model, START, transient=wait, attempts=1).kind for wait in np.arange(110.0, 190.0, 4.0)}
+    assert kinds == {"undecided", "fixed point"}
+    assert attractor(model, START, transient=150.0).kind == "fixed point"
+
+
 def test_what_trajectories_settle_on() -> None:
     assert attractor(at(1.1, 2.0), START).kind == "chaos"
     rest = attractor(at(1.5, 1.0), START)

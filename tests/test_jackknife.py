@@ -1,5 +1,7 @@
 """The jackknife against its definition, exact results for normal numbers, and the standard errors of solve."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -8,8 +10,8 @@ from numpy.typing import NDArray
 import opendicke as od
 from moment_data import dataset_of, spin_channels
 from opendicke.analysis.correlations import covariances, photon_statistics
-from opendicke.analysis.jackknife import Batches, ChannelMeans, interval, jackknife
-from opendicke.analysis.squeezing import SPIN_CHANNELS, fisher_information_bound, squeezing
+from opendicke.analysis.jackknife import Batches, ChannelMeans, interval, jackknife, jackknife_samples
+from opendicke.analysis.squeezing import fisher_information_bound, squeezing
 from opendicke.observables.catalogue import CHANNELS, VARIABLES, from_channels
 
 MODEL = od.DickeModel(n_atoms=5, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=1.0, g_plus=0.6)
@@ -83,6 +85,44 @@ def test_intervals_of_a_mean_cover(sizes: NDArray[np.int64]) -> None:
     assert np.mean(deviation < stats.norm.ppf(0.975)) < 0.92
 
 
+@pytest.mark.parametrize("sizes", [SIZES, np.full(8, 3), np.array([200] * 4 + [1] * 8)], ids=["rising", "equal", "two"])
+def test_degrees_of_freedom_follow_from_the_squared_error(sizes: NDArray[np.int64]) -> None:
+    """The squared error of a mean is xᵀAx of normal numbers x, so its mean is tr A and its variance 2 tr A²; A is
+    found from the squared errors of unit vectors and of their sums."""
+
+    def square(*ones: int) -> float:
+        means = np.isin(np.arange(sizes.size), ones)[:, None] / np.sqrt(sizes)[:, None]
+        found = jackknife(lambda x: x[..., 0], means, sizes)
+        assert found.error is not None
+        return float(found.error**2)
+
+    each = range(sizes.size)
+    form = np.array([[(square(i, k) - square(i) - square(k)) / 2 if i != k else square(i) for k in each] for i in each])
+    degrees = Batches(np.zeros((sizes.size, 1)), sizes).degrees
+    assert degrees == pytest.approx(np.trace(form) ** 2 / np.trace(form @ form), rel=1e-10)
+    assert (degrees == sizes.size - 1) == (np.ptp(sizes) == 0)
+
+
+def test_a_cautious_error_is_the_larger_one() -> None:
+    """Above a kink at 1, leaving out one of nine groups changes nothing though single groups are beyond it; and in
+    the modulus, where single groups are all alike, leaving out one does."""
+    values = np.array([0.0, 3.0, 0.0, 0.0, 2.0, 0.0, 0.0, 1.5, 0.0])
+
+    def both(function: Callable[[NDArray[np.float64]], float], samples: NDArray[np.float64]) -> list[float]:
+        estimates = (
+            jackknife_samples(9, 9, lambda held: function(samples[held]), cautious=cautious)
+            for cautious in (False, True)
+        )
+        return [float(one.error) for one in estimates if one.error is not None]
+
+    plain, cautious = both(lambda x: max(x.mean() - 1.0, 0.0), values)
+    assert plain == 0
+    # of 2, 1, 1/2 and six zeros: sum 7/2, sum of squares 21/4, so ((21/4 − 49/36) / 8 / 9)^1/2
+    assert cautious == pytest.approx(np.sqrt(35 / 9 / 72))
+    plain, cautious = both(lambda x: abs(x.mean()), np.array([1.0, -1.0] * 4 + [1.0]))
+    assert plain == cautious > 0.1
+
+
 def test_bias_of_a_square_is_removed() -> None:
     """E x̄² = (E x)² + Var x̄: gone within 4 standard errors (false alarm 6e-5), and plain to see without correction."""
     batches = batches_of_normals(np.random.default_rng(4), SIZES, 20_000)
@@ -94,8 +134,8 @@ def test_bias_of_a_square_is_removed() -> None:
 
 def test_equals_the_standard_error_of_solve_for_batches_of_one() -> None:
     dataset = od.solve(MODEL, STATE, [0.5, 1.5], od.NuHOPS(trajectories=20, seed=1), progress=False)
-    means = ChannelMeans.of(dataset, SPIN_CHANNELS)
-    found = means.evaluate(lambda channels: from_channels(("Sx", "n_photon", "Sy_a"), channels))
+    means = ChannelMeans.of(dataset, CHANNELS)
+    found = means.evaluate(lambda channels: from_channels(tuple(VARIABLES), channels))
     for name, estimate in found.items():
         np.testing.assert_allclose(estimate.value, dataset[name], rtol=1e-10)
         np.testing.assert_allclose(estimate.uncorrected, dataset[name], rtol=1e-10)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 import qutip
 
 import opendicke as od
+from opendicke.ensemble.executors import Deadline
 from opendicke.methods import lindblad
+from opendicke.methods.integration import Watch
 from opendicke.problem import Problem
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "exact.json").read_text())
@@ -142,6 +145,17 @@ def test_the_top_level_counts_at_the_start() -> None:
             od.solve(model, state, times, od.Lindblad(photons=5, max_top_population=bound))
         found = od.solve(model, state, times, od.Lindblad(photons=6, max_top_population=bound))
         assert found.attrs["top_population"] == pytest.approx(np.exp(-1) / 720, rel=1e-3)
+
+
+def test_what_watches_the_time() -> None:
+    """First, because what it watches does not end without it."""
+    watch = Watch(Deadline(od.Serial(), 1e-3))
+    time.sleep(2e-3)
+    with pytest.raises(TimeoutError, match=r"timeout: the 0.001 s allowed were over at t = 0.5,"):
+        watch.check(0.5)
+    Watch(Deadline(od.Serial(), 1e3)).check(0.5)
+    Watch(od.Serial()).check(0.5)
+    Watch().check(0.5)
 
 
 def test_the_timeout_holds() -> None:

@@ -205,3 +205,17 @@ def test_hamiltonian_elements() -> None:
 def test_to_qutip_refuses_a_bad_cutoff(photons: Any) -> None:
     with pytest.raises((ValueError, TypeError), match="photons: expected"):
         od.DickeModel(**GOOD).to_qutip(photons)
+
+
+def test_couplings_that_cancel_up_to_rounding_have_no_ratio() -> None:
+    model = od.DickeModel(n_atoms=2, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=0.1 + 0.2, g_plus=-0.3)
+    with pytest.raises(ValueError, match=r"^coupling: expected a model with g_minus \+ g_plus != 0"):
+        model.replace(coupling=1.0)
+
+
+def test_minus_zero_is_zero() -> None:
+    """It would give the same numbers another key."""
+    model = od.DickeModel(n_atoms=2, omega_a=-0.0, omega_c=-0.0, kappa=1.0, g_minus=1.0, g_plus=-0.0)
+    state = od.SpinCoherent(-0.0, -0.0, alpha=complex(-0.0, -0.0))
+    signs = [np.copysign(1, x) for x in (model.omega_a, model.omega_c, model.g_plus, state.theta, state.alpha.imag)]
+    assert signs == [1] * 5

@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import xarray as xr
 import opendicke as od
 from opendicke.analysis import negativity as negativity_module
 from opendicke.analysis.negativity import negativity, partial_transpose
-from opendicke.analysis.product_vectors import TooLarge
+from opendicke.analysis.product_vectors import TooLarge, _kept_pairs, cholesky, transposed
 from opendicke.analysis.spin_states import spin_state
 from spin_cases import covered, mean_z, part, random_case, rotation, states_dataset
 
@@ -79,6 +80,35 @@ def test_the_two_forms_agree(split: int | None) -> None:
     for name in set(full) - {"neglected", "rank"}:
         assert full[name].item() == pytest.approx(spanned[name].item(), abs=bound), name
     assert abs(full.negativity - spanned.negativity).item() < 1e-6
+
+
+@pytest.mark.parametrize("bound", [1e-3, 0.05, 0.6])
+def test_pairs_left_out_have_the_trace_norm_that_is_told(bound: float) -> None:
+    """The partial transpose of a state with these Schmidt coefficients is Σ σ_a σ_b |ba><ab|, here a matrix."""
+    sigma = np.array([0.8, 0.5, 0.3, 0.1, 0.02, 0.01])
+    sigma /= np.linalg.norm(sigma)
+    a, b, product, lost = _kept_pairs(sigma, bound)
+    left_out = np.zeros((6, 6, 6, 6))
+    for c in range(6):
+        for d in range(6):
+            left_out[d, c, c, d] = sigma[c] * sigma[d]
+    left_out[b, a, a, b] -= product
+    left_out[a, b, b, a] -= product * (a != b)
+    assert np.linalg.norm(left_out.reshape(36, 36), "nuc") == pytest.approx(lost, rel=1e-10)
+    assert 0 < lost < bound
+
+
+def test_the_bound_on_what_is_outside_of_the_span() -> None:
+    """ρ = xx† − yy† at an angle ε has the eigenvalues ± sin ε, and on the span of x alone none below zero."""
+    cosine, sine = math.cos(0.2), math.sin(0.2)
+    gram = np.array([[1.0, cosine], [cosine, 1.0]])
+    two: Any = SimpleNamespace(
+        a=np.arange(2), equal=True, owner=np.zeros(2, int), sign=np.array([1.0, -1.0]), gram=lambda *at: gram[at]
+    )
+    factor, lost = cholesky(two, 0.03, 1.0)
+    assert factor.shape == (2, 1)
+    assert transposed(two, factor, np.ones(1, bool)).item() >= 0
+    assert sine <= lost == pytest.approx(sine * cosine + sine**2)
 
 
 def test_a_partial_transpose_of_equal_parts_is_made_real() -> None:

@@ -102,7 +102,7 @@ def test_the_phase_changes_on_every_boundary(model: DickeModel) -> None:
     assert changes >= {"pitchfork", "subcritical pitchfork", "saddle-node", "pole flip", "Hopf"}
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", [*MODELS, UNIT.replace(omega_a=0.0), UNIT.replace(omega_c=0.0)])
 def test_the_phase_changes_nowhere_else(model: DickeModel) -> None:
     """Two neighbours on a fine grid with different labels have a boundary no farther away than their distance."""
     g = np.linspace(0.013, 3.4, 180)

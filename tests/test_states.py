@@ -117,7 +117,7 @@ def test_numpy_numbers_become_plain_ones() -> None:
         od.SpinCoherent(1.0, beta=2.0)  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize("name", ["Fock", "Dicke", "DickeState", "GHZ", "Thermal", "Cat"])
+@pytest.mark.parametrize("name", ["Fock", "fock", "Dicke", "DickeState", "GHZ", "Thermal", "Cat"])
 def test_states_that_are_not_there(name: str) -> None:
     with pytest.raises(AttributeError, match=r"Initial states are SpinCoherent\(theta, phi, alpha\), Normal\(\)"):
         getattr(od, name)

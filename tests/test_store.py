@@ -457,3 +457,14 @@ def test_a_missing_chunk_is_told(tmp_path: Path, reference: xr.Dataset, caplog: 
         open_study(tmp_path, study.key)
     assert_identical(run(store=tmp_path), reference)
     assert study.note() == ""
+
+
+def test_merge_mends_what_is_damaged_here(tmp_path: Path) -> None:
+    run(store=tmp_path / "from")
+    shutil.copytree(tmp_path / "from", tmp_path / "to")
+    study = only_study(tmp_path / "to")
+    file = study.file(range(64))
+    content = file.read_bytes()
+    file.write_bytes(content[:-100] + bytes(100))
+    assert Store(tmp_path / "to").merge(Store(tmp_path / "from")) == 1
+    assert file.read_bytes() == content

@@ -6,12 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import opendicke as od
+from opendicke.engine.compile import NUMERICS
 from opendicke.methods import weak_damping
+from opendicke.methods.nuhops import NuHOPSSimulator
 from opendicke.methods.weak_damping import check_conservation, check_memory, conserved_quantities
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Problem, Solution
+from opendicke.solve import describe
 
 CLOSED = od.DickeModel(n_atoms=3, omega_a=0.8, omega_c=1.1, kappa=0.0, g_minus=0.7, g_plus=-0.4)
 FILLED = od.SpinCoherent(1.0, 2.0, alpha=0.6 - 0.5j)
@@ -42,6 +46,25 @@ def test_a_closed_system_conserves(changes: dict[str, Any]) -> None:
             check_conservation(problem, broken)
         assert any(f"the {name} is conserved" in str(one.message) for one in told), name
         assert all("standard errors at time 3:" in str(one.message) for one in told)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize(("share", "told"), [(0.9, True), (1.1, False)])
+def test_the_score_is_that_of_student_s_test(times: int, share: float, told: bool) -> None:
+    """Eight batches whose energy is off by so much that the p-value, times the number of times, is at the edge."""
+    noise = np.array([0.3, -0.1, 0.2, -0.4, 0.1, 0.0, -0.2, 0.1]) * 0.01
+    statistic = stats.t.isf(share * 1e-5 / (2 * times), 7)
+    offset = statistic * stats.sem(noise)
+    means = np.zeros((8, times, len(CHANNELS)))
+    means[..., CHANNELS.index("Sz")] = -1.5 + noise[:, None]
+    means[:, -1, CHANNELS.index("Sz")] += offset - noise.mean()
+    assert stats.ttest_1samp(means[:, -1, CHANNELS.index("Sz")], -1.5).pvalue == pytest.approx(share * 1e-5 / times)
+    extra = {"batch_means": (("batch", "time", "channel"), means, {}), "batch_size": (("batch",), np.full(8, 10), {})}
+    problem = Problem(CLOSED, od.Normal(), np.arange(float(times)))
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        check_conservation(problem, Solution({}, extra=extra))
+    assert [f"= {statistic:.1f} standard errors" in str(one.message) for one in found] == [True] * told
 
 
 @pytest.mark.parametrize("channel", ["re_Sx_a", "im_Sy_a", "Sz", "n_photon"])
@@ -91,7 +114,7 @@ def test_photons_that_are_too_many(kappa: float, photons: float, stop: float, to
     """exp(−(30.75)²/4n) passes 1 % at n = 51, and 4κnt passes 30 at t = 125."""
     problem, solution = filled(kappa, photons, stop)
     if told:
-        with pytest.warns(od.WeakDampingWarning, match="too faint for floating-point numbers"):
+        with pytest.warns(od.WeakDampingWarning, match="too faint to be kept"):
             check_memory(problem, solution, 4.4e-11)
     else:
         with warnings.catch_warnings():
@@ -105,6 +128,58 @@ def test_a_run_with_many_photons_says_so() -> None:
         od.solve(model, od.SpinCoherent(np.pi, 0, alpha=9), [0.01], od.NuHOPS(2))
 
 
+def test_many_atoms_without_damping_say_so() -> None:
+    """What is faint is not kept there, so that the share lost counts from ``tol``: 18 photons are too many."""
+    model = od.DickeModel.tavis_cummings(n_atoms=101, omega_a=0.0, omega_c=0.0, kappa=0.0, coupling=1.0)
+    with pytest.warns(od.WeakDampingWarning, match="18 photons: in up to .* \\(below 1e-07\\)"):
+        od.solve(model, od.SpinCoherent(np.pi, 0, alpha=18**0.5), [0.01], od.NuHOPS(2))
+
+
 def test_limits_tell() -> None:
-    assert "Lindblad" in od.NuHOPS(1).limits(CLOSED).reason
-    assert "Lindblad" not in od.NuHOPS(1).limits(CLOSED.replace(kappa=0.5)).reason
+    def reason(**changes: Any) -> str:
+        return od.NuHOPS(1).limits(CLOSED.replace(**changes)).reason
+
+    assert "Lindblad" in reason()
+    assert "more than 100 atoms" in reason(n_atoms=101)
+    assert reason(kappa=0.5) == reason(kappa=0.5, n_atoms=101)
+    assert "faint" not in reason(kappa=0.5)
+
+
+def resonant(n_atoms: int, kappa: float, omega_c: float = 1.0, coupling: float = 1.4) -> od.DickeModel:
+    return od.DickeModel.balanced(n_atoms=n_atoms, omega_a=1.0, omega_c=omega_c, kappa=kappa, coupling=coupling)
+
+
+#: Where trajectories go wrong unless what is faint is kept, and where they do not (docs/accuracy.md).
+NEEDED = {
+    "one atom, 25 photons": od.DickeModel.tavis_cummings(n_atoms=1, omega_a=0, omega_c=0, kappa=0.003, coupling=1),
+    "the same, far from zero": od.DickeModel.tavis_cummings(n_atoms=1, omega_a=99, omega_c=99, kappa=0.003, coupling=1),
+    "no damping": resonant(10, 0.0),
+    "little damping": resonant(10, 0.05),
+    "thirty atoms": resonant(30, 0.05),
+    "fifty atoms": resonant(50, 0.01),
+    "a dispersive cavity": od.DickeModel.tavis_cummings(n_atoms=1, omega_a=8, omega_c=0, kappa=0.005, coupling=1),
+}
+NOT_NEEDED = {
+    "damping": resonant(10, 0.2),
+    "a hundred atoms": resonant(100, 0.05),
+    "many atoms": resonant(1000, 0.05),
+    "far detuned": resonant(1000, 0.5, 250.0, 19.0),
+    "farther": resonant(100000, 0.5, 2500.0, 60.0),
+    "far detuned, few atoms": resonant(10, 0.5, 250.0, 19.0),
+    "a dispersive cavity": od.DickeModel.tavis_cummings(n_atoms=1, omega_a=8, omega_c=0, kappa=0.05, coupling=1),
+    "no coupling": resonant(10, 0.0, 1.0, 0.0),
+    "hopeless": resonant(600, 0.0),
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "wanted"),
+    [(model, wanted) for models, wanted in ((NEEDED, True), (NOT_NEEDED, False)) for model in models.values()],
+    ids=[f"{name}: {wanted}" for models, wanted in ((NEEDED, True), (NOT_NEEDED, False)) for name in models],
+)
+def test_what_is_faint_is_kept_where_it_comes_back(model: od.DickeModel, wanted: bool) -> None:
+    """And results stored before it was kept are told apart, in these models and by this method alone."""
+    problem = Problem(model, FILLED, TIMES)
+    assert NuHOPSSimulator(problem, od.NuHOPS(1)).dynamics.weakly_damped is wanted
+    assert describe(problem, od.NuHOPS(1))["numerics"] == NUMERICS + wanted
+    assert {describe(problem, method)["numerics"] for method in (od.HOPS(1), od.TruncatedWigner(1))} == {NUMERICS}

@@ -58,7 +58,7 @@ def real(
     if isinstance(value, (bool, np.timedelta64)) or not isinstance(value, numbers.Real):
         hint = "It is a constant: a function cannot be given." if callable(value) else hint
         raise refuse(name, "a real number", value, hint, TypeError)
-    number = _float(value)
+    number = _float(value) + 0.0  # −0 becomes 0: the same number has one key
     if not math.isfinite(number):
         raise refuse(name, "a finite number", value, hint)
     if number <= above:
@@ -101,7 +101,7 @@ def complex_number(name: str, value: Any) -> complex:
     """``value`` as a complex number of modulus at most :data:`LARGEST`."""
     if isinstance(value, (bool, np.timedelta64)) or not isinstance(value, numbers.Complex):
         raise refuse(name, "a complex number", value, error=TypeError)
-    number = complex(_float(value.real), _float(value.imag))
+    number = complex(_float(value.real) + 0.0, _float(value.imag) + 0.0)
     if not (math.isfinite(number.real) and math.isfinite(number.imag)):
         raise refuse(name, "a finite complex number", value)
     if abs(number) > LARGEST:
@@ -224,7 +224,7 @@ def number_array(name: str, values: Any, kinds: str, expected: str, hint: str = 
 
 def time_grid(times: Any) -> NDArray[np.float64]:
     """``times`` as a one-dimensional, strictly increasing, finite array that starts at t >= 0."""
-    grid = real_array("times", times, hint="Pass a sequence, e.g. [10.0] or np.linspace(0, 10, 101).")
+    grid = real_array("times", times, hint="Pass a sequence, e.g. [10.0] or np.linspace(0, 10, 101).") + 0.0
     if grid[0] < 0:
         raise refuse("times", "a first value >= 0 (the state is given at t = 0)", float(grid[0]))
     steps = np.diff(grid, prepend=0.0)

@@ -65,6 +65,10 @@ def _made_by_name(kind: Class) -> Class:
     return kind
 
 
+#: g_minus + g_plus is 0 up to rounding if it is below this fraction of their sizes.
+CANCELLED = 1e-12
+
+
 @_made_by_name
 @dataclass(frozen=True, kw_only=True)
 class DickeModel:
@@ -190,7 +194,7 @@ class DickeModel:
         """Couplings that add up to ``total`` and have the ratio of this model's."""
         if "g_minus" in others or "g_plus" in others:
             raise checks.refuse("coupling", "either coupling, or g_minus and g_plus", total)
-        if self.coupling == 0:
+        if abs(self.coupling) < CANCELLED * (abs(self.g_minus) + abs(self.g_plus)) or self.coupling == 0:
             hint = "Start from a model whose coupling is not 0, e.g. DickeModel.balanced(…, coupling=1.0)."
             raise checks.refuse("coupling", "a model with g_minus + g_plus != 0, whose ratio is kept", total, hint)
         return {"g_minus": total * (self.g_minus / self.coupling), "g_plus": total * (self.g_plus / self.coupling)}

@@ -112,6 +112,6 @@ OTHER_STATES = ("Fock", "Dicke", "GHZ", "Thermal", "Squeezed", "Cat", "Coherent"
 
 def hint_for(name: str) -> str:
     """What to say to someone who looks for a state that is not there; empty for any other name."""
-    if name.removesuffix("State") not in OTHER_STATES:
+    if name.removesuffix("State").lower() not in {state.lower() for state in OTHER_STATES}:
         return ""
     return "Initial states are SpinCoherent(theta, phi, alpha), Normal() and Inverted(); others are not available."

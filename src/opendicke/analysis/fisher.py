@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from opendicke import checks
 from opendicke.analysis.jackknife import jackknife_samples
 from opendicke.analysis.spin_states import SpinState, apply_spin, spin_state, tabulate
 
@@ -63,6 +64,8 @@ def fisher_information(
     >>> fisher_information(answer).qfi.values[0].diagonal().round(6) + 0.0
     array([4., 4., 0.])
     """
+
+    checks.flag("parity", parity)
 
     def row(time: float) -> dict[str, Any]:
         state = spin_state(dataset, time, parity=parity)

@@ -32,6 +32,8 @@ STEP_ERROR = 1e-6
 SAME = 1e-6
 #: Passes through the section that are compared, and the longest cycle that is looked for among them.
 PASSES, LONGEST = 96, 32
+#: An orbit smaller than this is no cycle yet: near enough to a point everything repeats to SAME.
+SMALLEST = 100 * SAME
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,8 +144,8 @@ def attractor(
     r"""Follow the mean field from ``state`` and say what it settles on.
 
     A trajectory at rest is a fixed point. One whose successive maxima of m_z repeat (to 1e-6, after at most 32 of them)
-    is a limit cycle. Otherwise the Lyapunov exponent over four transients decides; as long as it does not, the
-    trajectory is followed twice as long, ``attempts`` times in all.
+    and that goes further than 1e-4 meanwhile is a limit cycle. Otherwise the Lyapunov exponent over four transients
+    decides; as long as it does not, the trajectory is followed twice as long, ``attempts`` times in all.
 
     Args:
         model: the model; κ > 0, without which nothing attracts.
@@ -196,11 +198,23 @@ def _look(model: DickeModel, y: NDArray[np.float64], h: float, duration: float) 
             symmetric = length % 2 == 0 and bool(np.abs(states[half:length] - mirrored[:half]).max() < SAME)
             top = states[int(np.argmax(states[:, 2]))]
             period = float(np.mean(times[length:] - times[:-length]))
+            if _extent(model, states[0], period, h) < SMALLEST:
+                break
             return Attractor("limit cycle", top[:3], complex(top[3], top[4]), period, symmetric)
     exponent, sem = _exponent(model, y, duration, 20, h)
     # Off chaos the estimate is the logarithm of a bounded number over the duration, not noise.
     chaotic = exponent > max(5 * sem, 20 / duration)
     return Attractor("chaos" if chaotic else "undecided", m, beta, exponent=exponent, exponent_sem=sem)
+
+
+def _extent(model: DickeModel, y: NDArray[np.float64], period: float, step: float) -> float:
+    """How far the orbit of ``y`` goes from there, looked at sixteen times in a period."""
+    orbit, far = y[None].copy(), 0.0
+    h, steps = _steps(model, orbit, period / 16, step)
+    for _ in range(16):
+        mean_flow.advance(flow_parameters(model), orbit, h, steps)
+        far = max(far, float(np.abs(orbit - y).max()))
+    return far
 
 
 def _exponent(

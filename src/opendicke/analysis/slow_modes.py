@@ -23,6 +23,13 @@ SHIFT = 0.03
 TOLERANCE = 1e-10
 #: Largest residual of the other modes, in units of kappa.
 MODE_TOLERANCE = 1e-7
+#: The first search for a steady state makes a corner of what it has at these residuals, in units of kappa, and so far
+#: takes this part of the photons.
+STAGES = ((0.01, 0.7), (1e-4, 1.0))
+#: Least trace of a unit vector that is a state, where 1 is the least possible; other modes have next to none.
+LEAST_TRACE = 0.9
+#: Modes looked at for one with a trace.
+MOST_TRIED = 3
 #: Residual of the second mode relative to its eigenvalue that is enough to know the gap.
 GAP_TOLERANCE = 0.03
 #: The second run, which tells the error, has residuals this much smaller.
@@ -61,12 +68,15 @@ class SlowModes:
         max_memory: memory that may be taken, in GiB.
         progress: who is told.
         wanted: most modes that will be asked for in a sector.
+        tolerance: largest residual of the steady state in units of kappa, or of the gap where that is smaller; None
+            for 1e-10.
     """
 
     model: DickeModel
     max_memory: float
     progress: Progress | bool | None
     wanted: int = 2
+    tolerance: float | None = None
     made: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def accepted(self, photons: int, bound: float, fixed: bool) -> Steady | None:
@@ -93,29 +103,62 @@ class SlowModes:
         gap = math.nan if guess is None else guess.gap
         slow = 1.0 if math.isnan(gap) else min(1.0, gap / self.model.kappa)
         sector = self._sector(photons, "even")
-        tolerance = max(TOLERANCE * self.model.kappa * slow, ROUNDING * norm(sector)) * finer
-        if guess is None:
-            start = self._inverse(sector, None)(np.random.default_rng(0).standard_normal(sector.size))
-        else:
-            start = sector.vector(_padded(guess.rho, photons))
-        (mode,) = self._modes(sector, guess.corner if guess else None, start, 1, tolerance)
-        rho = sector.density_matrix(mode.vector.real)
-        rho /= np.einsum("nfnf->", rho)
+        kappa, wanted = self.model.kappa, TOLERANCE if self.tolerance is None else self.tolerance
+        tolerance = max(wanted * kappa * slow, ROUNDING * norm(sector)) * finer
+        corner, rho, rough = None, None, []
+        if guess is not None:
+            corner, rho = guess.corner, guess.rho
+        elif sector.size > SMALL_SECTOR:  # a rough state has a corner already, which makes the rest quicker
+            rough = [(stage * kappa, math.ceil(part * photons)) for stage, part in STAGES]
+        for stage, cutoff in rough:
+            rho, _ = self._state(cutoff, corner, rho, max(stage, tolerance), 1)
+            if rho is None:  # another mode came first: start again, without haste
+                corner = None
+                break
+            corner = Corner(self._sector(cutoff, "even"), rho)
+        rho, residual = self._state(photons, corner, rho, tolerance, MOST_TRIED)
+        if rho is None:
+            raise RuntimeError(f"the steady state of {self.model} with {photons} photons: only traceless modes found")
         top = float(np.einsum("nn->", rho[:, -1, :, -1]).real)
-        return Steady(photons, rho, mode.residual, top, Corner(sector, rho), gap)
+        return Steady(photons, rho, residual, top, Corner(sector, rho), gap)
+
+    def _state(
+        self, photons: int, corner: Corner | None, rho: NDArray[np.complex128] | None, tolerance: float, most: int
+    ) -> tuple[NDArray[np.complex128] | None, float]:
+        """The first of up to ``most`` even modes that has a trace, made 1, and its residual; None if there is none.
+
+        Modes that decay are traceless, but may be all that a search has found yet.
+        """
+        sector = self._sector(photons, "even")
+        start = None if rho is None else sector.vector(_padded(rho, photons))
+        for count in range(1, most + 1):
+            for mode in self._modes(sector, corner, start, count, tolerance):
+                found = sector.density_matrix(mode.vector.real)
+                trace = np.einsum("nfnf->", found)
+                if abs(trace) >= LEAST_TRACE:
+                    return found / trace, mode.residual
+        return None, math.nan
 
     def slowest(self, parity: str, count: int, state: Steady) -> list[Mode]:
         """The modes of one sector nearest to 0, at the cutoff of a steady state."""
         sector = self._sector(state.photons, parity)
-        return self._modes(sector, state.corner, None, count, self._mode_tolerance(sector))
+        start = sector.vector(state.rho) if parity == "even" else None
+        return self._modes(sector, state.corner, start, count, self._mode_tolerance(sector))
 
     def checked(self, parity: str, modes: list[Mode], state: Steady) -> list[Mode]:
-        """The same ``modes`` with more photons and a smaller residual."""
+        """The same ``modes`` with more photons and a smaller residual.
+
+        The first even one is the steady state, whose eigenvalue is 0: here it need not be known better than to be told
+        from the next.
+        """
         small = self._sector(state.photons, parity)
         sector = self._sector(second_cutoff(state.photons), parity)
-        parts = [part for mode in modes[::-1] for part in _parts(mode)]
+        parts = [part for mode in modes[::-1] for part in _parts(mode, modes)]
         wide = [sector.vector(_padded(small.density_matrix(part), sector.levels - 1)) for part in parts]
-        return self._modes(sector, state.corner, np.array(wide), len(modes), FINER * self._mode_tolerance(sector))
+        tolerance = FINER * self._mode_tolerance(sector)
+        steady = parity == "even" and len(modes) > 1
+        first = max(tolerance, GAP_TOLERANCE * abs(modes[1].eigenvalue)) if steady else None
+        return self._modes(sector, state.corner, np.array(wide), len(modes), tolerance, first=first)
 
     def _mode_tolerance(self, sector: Sector) -> float:
         wanted = TOLERANCE if sector.size <= SMALL_SECTOR else MODE_TOLERANCE  # a step costs little in a small one
@@ -128,6 +171,10 @@ class SlowModes:
         tolerance = max(2 * state.residual, TOLERANCE * self.model.kappa)
         modes = self._modes(sector, state.corner, start, 2, tolerance, GAP_TOLERANCE)
         return max(-modes[1].eigenvalue.real, ROUNDING * norm(sector))
+
+    def rounding(self, photons: int) -> float:
+        """What floating-point numbers leave of L ρ = 0, in units of the rates: over the gap, an error of ρ."""
+        return ROUNDING * norm(self._sector(photons, "even"))
 
     def _sector(self, photons: int, parity: str) -> Sector:
         needed = memory_needed(self.model.n_atoms, photons, self.wanted) / 2**30
@@ -160,6 +207,7 @@ class SlowModes:
         count: int,
         tolerance: float,
         relative: float = 0.0,
+        first: float | None = None,
     ) -> list[Mode]:
         """The modes of one sector nearest to 0, from ``start`` (vectors in rows), else from the modes of the corner."""
         inverse, parity = self._inverse(sector, corner), "odd" if sector.pairs[0] == (0, 1) else "even"
@@ -183,6 +231,7 @@ class SlowModes:
                 count,
                 tolerance=tolerance,
                 relative=relative,
+                first=first,
                 capacity=max(CAPACITY, VECTORS_PER_MODE * count),
                 report=advance,
             )
@@ -193,11 +242,13 @@ class SlowModes:
             bar.close()
 
 
-def _parts(mode: Mode) -> list[NDArray[np.float64]]:
-    """The real vectors that a mode contributes: of a conjugate pair the first gives both, the second none."""
-    if mode.eigenvalue.imag == 0:
+def _parts(mode: Mode, modes: list[Mode]) -> list[NDArray[np.float64]]:
+    """The real vectors that a mode contributes: of a conjugate pair among ``modes`` the first gives both."""
+    value = mode.eigenvalue
+    if value.imag == 0:
         return [mode.vector.real]
-    return [mode.vector.real, mode.vector.imag] if mode.eigenvalue.imag > 0 else []
+    told = value.imag < 0 and any(abs(other.eigenvalue - value.conjugate()) < 1e-6 * abs(value) for other in modes)
+    return [] if told else [mode.vector.real, mode.vector.imag]
 
 
 def _padded(rho: NDArray[np.complex128], photons: int) -> NDArray[np.complex128]:

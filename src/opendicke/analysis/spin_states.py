@@ -200,6 +200,8 @@ def mixedness(
             trajectories.
     """
 
+    checks.flag("parity", parity)
+
     def row(time: float) -> dict[str, Any]:
         state = spin_state(dataset, time, parity=parity)
         if not state.sampled:

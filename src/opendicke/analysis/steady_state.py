@@ -13,7 +13,16 @@ import numpy as np
 import xarray as xr
 
 from opendicke import checks
-from opendicke.analysis.slow_modes import FINER, SlowModes, Steady, first_cutoff, next_cutoff, second_cutoff
+from opendicke.analysis.slow_modes import (
+    FINER,
+    MODE_TOLERANCE,
+    TOLERANCE,
+    SlowModes,
+    Steady,
+    first_cutoff,
+    next_cutoff,
+    second_cutoff,
+)
 from opendicke.methods.lindblad import channels_of
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import VARIABLES, from_channels
@@ -22,6 +31,8 @@ from opendicke.version import version
 
 #: What the difference between the two runs is multiplied with to make an error: the second run is not exact either.
 SAFETY = 3.0
+#: Rounding, divided by the gap, makes an error of the state; one that is larger than this leaves no answer.
+UNKNOWABLE = 0.1
 
 
 def steady_state(
@@ -56,12 +67,14 @@ def steady_state(
     Returns:
         Dataset without time: the variables of :func:`opendicke.solve`, and the spin's density matrix ``rho_spin`` on
         the Dicke states |j, j−n>. Each has the estimate of its error (absolute; for ``rho_spin`` of its elements) in
-        ``attrs["error"]``: three times the difference to the second run. The Dataset's ``attrs`` hold cutoff, top
-        population, residual :math:`\|L\rho\|/\|\rho\|`, gap (to a few per cent), the second cutoff and provenance.
+        ``attrs["error"]``: three times the difference to the second run, and rounding over the gap. The Dataset's
+        ``attrs`` hold cutoff, top population, residual :math:`\|L\rho\|/\|\rho\|`, gap (to a few per cent), the second
+        cutoff and provenance.
 
     Raises:
-        ValueError, TypeError: for a model without a unique steady state; for ``photons`` too small, naming a number
-            that is enough; for a problem that needs more than ``max_memory``.
+        ValueError, TypeError: for a model without a unique steady state, or with rates so far apart that rounding
+            over the gap leaves nothing of it; for ``photons`` too small, naming a number that is enough; for a problem
+            that needs more than ``max_memory``.
         RuntimeError: if the iteration does not converge.
 
     Sources: K. Müller and W. T. Strunz, *Genuine quantum effects in Dicke-type models at large atom numbers*, eq. (2);
@@ -80,15 +93,22 @@ def steady_state(
     _check_model(model)
     solver = SlowModes(model, checks.real("max_memory", max_memory, above=0.0), progress)
     found = _accepted(solver, photons, _check_bound(max_top_population))
+    lost = solver.rounding(found.photons) / found.gap
+    if lost > UNKNOWABLE:
+        expected = "rates so close that rounding over the gap is small"
+        hint = "The steady state is beyond floating-point numbers: bring the rates closer together."
+        raise checks.refuse("model", expected, f"{lost:.1g} (gap {found.gap:.1e}, {model})", hint)
     second = solver.steady(second_cutoff(found.photons), found, FINER)
     values, finer = (from_channels(tuple(VARIABLES), channels_of(state.rho)) for state in (found, second))
     data: dict[str, Any] = {}
     for name, variable in VARIABLES.items():
-        error = SAFETY * float(abs(values[name] - finer[name]))
+        # rounding, which both runs share, moves an observable by at most about its largest value
+        size = max(float(abs(values[name])), (model.n_atoms / 2) ** name.count("S"), 1.0)
+        error = SAFETY * float(abs(values[name] - finer[name])) + lost * size
         data[name] = ((), values[name], {"definition": variable.definition, "units": "1", "error": error})
     spin, finer_spin = (np.einsum("nfmf->nm", state.rho) for state in (found, second))
     about = {"definition": "density matrix of the spin, <j, j - n| rho |j, j - n_prime>", "units": "1"}
-    error = SAFETY * float(np.abs(spin - finer_spin).max())
+    error = SAFETY * float(np.abs(spin - finer_spin).max()) + lost
     data["rho_spin"] = (("n", "n_prime"), spin, about | {"error": error})
     attrs = {"photons": found.photons, "top_population": found.top, "residual": found.residual}
     attrs |= {"gap": found.gap, "second_photons": second.photons}
@@ -123,8 +143,9 @@ def liouvillian_spectrum(
     Returns:
         Dataset with dimensions ``parity`` ("even", "odd") and ``mode``: complex ``eigenvalue``, nearest to 0 first;
         ``residual`` of each, and ``error``, an estimate of its error: three times the distance to the nearest
-        eigenvalue of a second run with more photons and a tenth of the residual. ``gap`` of each sector, the smallest
-        decay rate :math:`-\mathrm{Re}\,\lambda` among the k, without the steady state (NaN where there is none).
+        eigenvalue of a second run with more photons and a tenth of the residual (to 0 for the steady state).
+        ``gap`` of each sector, the smallest decay rate :math:`-\mathrm{Re}\,\lambda` among the k, without the steady
+        state (NaN where there is none).
         Modes that oscillate fast and decay slowly are far from 0: a larger k finds them.
 
     Raises:
@@ -138,8 +159,11 @@ def liouvillian_spectrum(
     """
     wanted = checks.integer("k", k, minimum=1)
     _check_model(model)
-    solver = SlowModes(model, checks.real("max_memory", max_memory, above=0.0), progress, wanted)
-    found = _accepted(solver, photons, _check_bound(max_top_population))
+    bound = _check_bound(max_top_population)
+    # The state only decides about the cutoff and starts the search: no need to know it better than the bound.
+    tolerance = max(TOLERANCE, min(bound, MODE_TOLERANCE))
+    solver = SlowModes(model, checks.real("max_memory", max_memory, above=0.0), progress, wanted, tolerance)
+    found = _accepted(solver, photons, bound)
     most = ((model.n_atoms + 1) * (found.photons + 1)) ** 2 // 6
     if wanted > most:
         raise checks.refuse("k", f"an integer <= {most}, a third of what {found.photons} photons have", k)
@@ -149,8 +173,11 @@ def liouvillian_spectrum(
         first = solver.slowest(parity, wanted, found)
         second = solver.checked(parity, first, found)
         others = np.array([mode.eigenvalue for mode in second])
+        if parity == "even":
+            others[0] = 0.0  # the trace is conserved: the steady state's eigenvalue is known
         modes.append(first)
-        errors.append([SAFETY * float(np.abs(others - mode.eigenvalue).min()) for mode in first])
+        rounding = solver.rounding(found.photons)
+        errors.append([SAFETY * float(np.abs(others - mode.eigenvalue).min()) + rounding for mode in first])
     eigenvalues = np.array([[mode.eigenvalue for mode in sector] for sector in modes])
     residuals = np.array([[mode.residual for mode in sector] for sector in modes])
     decaying = (-eigenvalues[0, 1:].real, -eigenvalues[1].real)

@@ -90,8 +90,13 @@ def folder_of(entry: Any) -> Path | None:
     return Path(path) if path else None
 
 
+#: All inlined functions.
+_parts: list[Any] = []
+
+
 def _part(function: Callable[..., Any], floating_point: set[str]) -> Callable[..., Any]:
     part: Callable[..., Any] = _decorate(floating_point, forceinline=True, no_cpython_wrapper=True)(function)
+    _parts.append(part)
     return part
 
 
@@ -117,11 +122,13 @@ def _compile_alone(entry: Any, compile_or_load: Callable[[Any], Any], signature:
     """Compile (or load from disk) as a fresh process would, whatever this process compiled before.
 
     numba keeps its own compiled helpers, such as the product of complex numbers, for all functions of a process, with
-    the floating-point flags of the first that needed them.
+    the floating-point flags of the first that needed them. It also keeps the parts that were compiled into an earlier
+    entry, with the helpers of that one: they are made anew.
     """
     context = entry.targetdescr.target_context
     with global_compiler_lock, _one_process(folder_of(entry)), _announced(entry):
         others, context.cached_internal_func = context.cached_internal_func, {}
+        _forget_parts()
         try:
             return compile_or_load(signature)
         except OSError as problem:  # a full disk, say: what is compiled is there, only not kept
@@ -131,6 +138,12 @@ def _compile_alone(entry: Any, compile_or_load: Callable[[Any], Any], signature:
             return entry.overloads[tuple(signature)].entry_point
         finally:
             context.cached_internal_func = others
+
+
+def _forget_parts() -> None:
+    for part in _parts:
+        part._make_finalizer()()
+        part._reset_overloads()
 
 
 @contextlib.contextmanager

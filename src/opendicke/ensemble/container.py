@@ -96,6 +96,8 @@ def unpack(data: bytes) -> Chunk:
     if about["arrays"] != {name: _kind(values) for name, values in arrays.items()}:
         raise DamagedChunkError("its arrays are not those that it names")
     limits = {str(name): float(value) for name, value in about["limits"].items()}
+    if not isinstance(about["study"], str):
+        raise DamagedChunkError("it does not name its study")
     return Chunk(outcomes_of(about, arrays), limits, about["study"])
 
 

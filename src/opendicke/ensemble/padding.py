@@ -14,6 +14,9 @@ def stack_padded(rows: list[NDArray[Any]]) -> NDArray[Any]:
     >>> stack_padded([np.array([1, 2]), np.array([3])])
     array([[1, 2],
            [3, 0]])
+    >>> stack_padded([np.array([[1, 2], [3, 4]]), np.array([[5], [6]])])[1]
+    array([[5, 0],
+           [6, 0]])
     """
     longest = max(row.shape[-1] for row in rows)
     if all(row.shape[-1] == longest for row in rows):

@@ -115,8 +115,9 @@ class Store:
                 continue
             own = self.study(description)
             for first, count in study.chunks().items():
-                chunk = study.read(range(first, first + count))
-                if chunk is not None and own.chunks().get(first, 0) < count:
+                here = range(first, first + count)
+                chunk = study.read(here)
+                if chunk is not None and (own.chunks().get(first, 0) < count or own.read(here) is None):
                     own.write(chunk)
                     copied += 1
         return copied

@@ -103,6 +103,7 @@ def modes_near(
     *,
     tolerance: float,
     relative: float = 0.0,
+    first: float | None = None,
     capacity: int = CAPACITY,
     most: int | None = None,
     report: Callable[[int, float], None] | None = None,
@@ -120,6 +121,7 @@ def modes_near(
         count: eigenvalues wanted, each member of a complex pair counted; at most ``capacity`` // 3.
         tolerance: largest :math:`\|Lx-\lambda x\|` for :math:`\|x\|=1`.
         relative: a mode is also good enough with a residual of this times :math:`|\lambda|`.
+        first: largest residual of the mode nearest to s instead, for one that is known; None for no difference.
         capacity: vectors in memory, times two.
         most: applications of L after which it is given up; None for 3000.
         report: told how many applications were done since the last time, and the residual.
@@ -139,10 +141,11 @@ def modes_near(
     for vector in others:
         basis.add(vector, apply(vector) - shift * vector)
     limit = MOST if most is None else most
+    allowed = tolerance, relative, tolerance if first is None else first
     for applications in range(limit):
         basis.add(direction, apply(direction) - shift * direction)
         nu, y = basis.ritz()
-        found, residual = _good(basis, nu, y, shift, count, (tolerance, relative))
+        found, residual = _good(basis, nu, y, shift, count, allowed)
         if len(found) >= count:
             return found[:count]
         if report is not None and (applications + 1) % REPORT_EVERY == 0:
@@ -162,7 +165,7 @@ def _good(
     y: NDArray[np.complex128],
     shift: float,
     count: int,
-    allowed: tuple[float, float],
+    allowed: tuple[float, float, float],
 ) -> tuple[list[Mode], Real]:
     """The leading modes that are good, and what is missing from the first one that is not (0 if all are)."""
     found: list[Mode] = []
@@ -171,7 +174,8 @@ def _good(
             break
         vector, residual = basis.combine(value, column)
         size = float(np.linalg.norm(residual))
-        if size > max(allowed[0], allowed[1] * abs(shift + 1 / value)):
+        absolute = allowed[0] if found else allowed[2]
+        if size > max(absolute, allowed[1] * abs(shift + 1 / value)):
             larger_real = np.linalg.norm(residual.real) >= np.linalg.norm(residual.imag)
             return found, np.ascontiguousarray(residual.real if larger_real else residual.imag)
         mode = Mode(complex(shift + 1 / value), vector, size)

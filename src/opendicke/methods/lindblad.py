@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks
+from opendicke.methods import propagator
 from opendicke.methods.integration import Watch, check_duration, check_tolerances
 from opendicke.methods.liouvillian import Operators
 from opendicke.methods.mean_field import MeanField, fastest_rate
@@ -30,6 +31,11 @@ WORKING_COPIES = 28
 #: Cost of a unit of time per element of the density matrix and unit of the Liouvillian's width (measured at the
 #: parameters of figures 1 and S4, N = 6 and 10, t = 10, default tolerances).
 SECONDS_PER_ELEMENT = 2e-8
+#: The same for what does not grow with the matrix (measured for one atom, where it is all there is).
+SECONDS_PER_STEP = 2e-4
+
+#: A stiff model's first cutoff is guessed from mean field up to this many of its fastest turns.
+GUESS_TURNS = 1000.0
 
 
 class _OverflowError(Exception):
@@ -68,7 +74,8 @@ class Lindblad:
         TimeoutError: if the ``timeout`` of :func:`opendicke.solve` is over before the last time is reached.
 
     Source: K. Müller and W. T. Strunz, *Genuine quantum effects in Dicke-type models at large atom numbers*,
-    eqs. (1) and (2). Integrator: DOP853 of ``scipy.integrate``.
+    eqs. (1) and (2). Integrator: DOP853 of ``scipy.integrate``;
+    small models with rates that differ by more than a hundred are followed by dense matrices of the evolution instead.
 
     >>> import opendicke as od
     >>> model = od.DickeModel.tavis_cummings(n_atoms=1, omega_a=1.0, omega_c=1.0, kappa=0.0, coupling=0.5)
@@ -104,13 +111,12 @@ class Lindblad:
         refusal = self._too_large(model.n_atoms, photons, 0)
         if self.photons is None:
             photons = _next_cutoff(photons)  # the first guess is often raised once
-        coupling = abs(model.g_minus) + abs(model.g_plus)
-        energies = abs(model.omega_a) * model.n_atoms + abs(model.omega_c) * 2 * photons
-        widest = energies + coupling * math.sqrt(model.n_atoms * photons) + 2 * model.kappa * photons
         elements = float((model.n_atoms + 1) * (photons + 1)) ** 2
         reason = f"Exact, with about {photons} photons; time grows as the square of N times photons, and faster."
-        memory = 8 * elements * WORKING_COPIES
-        return Limits(not refusal, True, refusal or reason, memory, SECONDS_PER_ELEMENT * elements * widest)
+        memory, seconds = 8 * elements * WORKING_COPIES, _seconds_a_time(model, photons)
+        if self._dense(model, photons, 1.0):
+            memory += propagator.setup_cost(model.n_atoms, photons)[1]
+        return Limits(not refusal, True, refusal or reason, memory, seconds)
 
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Solve ``problem`` for the variables ``names``."""
@@ -206,6 +212,14 @@ class Lindblad:
             "Use NuHOPS, whose cost does not grow with N."
         )
 
+    def _dense(self, model: DickeModel, photons: int, stop: float) -> bool:
+        """Whether a model is stiff, and small enough for dense matrices to be cheaper than an integrator's steps."""
+        if not propagator.is_stiff(model) or propagator.sector_size(model.n_atoms, photons) > propagator.LARGEST:
+            return False
+        seconds, memory = propagator.setup_cost(model.n_atoms, photons)
+        steps = stop * (_seconds_a_time(model, photons) + SECONDS_PER_STEP * _width(model, photons))
+        return memory <= self.max_memory * 2**30 and seconds < steps
+
     def _evolve(self, problem: Problem, photons: int, clock: Watch) -> Iterator[tuple[NDArray[np.complex128], float]]:
         """ρ at each time, shape (N+1, F, N+1, F), with the largest top population up to then."""
         from scipy.integrate import DOP853
@@ -219,6 +233,14 @@ class Lindblad:
             yield generator.unfold(start), worst
             pending = 1
         if pending == len(problem.times):
+            return
+        if self._dense(problem.model, photons, float(problem.times[-1])):
+            for time, top, state in propagator.evolve(problem.model, photons, start, problem.times[pending:], clock):
+                worst = max(worst, top)
+                if worst > self.max_top_population:
+                    raise _OverflowError(worst, time)
+                if state is not None:
+                    yield generator.unfold(state), worst
             return
         solver = DOP853(generator, 0.0, start, float(problem.times[-1]), rtol=self.rtol, atol=self.atol)
         while solver.status == "running":
@@ -292,6 +314,18 @@ def _initial(problem: Problem, photons: int, bound: float) -> NDArray[np.float64
     return folded
 
 
+def _seconds_a_time(model: DickeModel, photons: int) -> float:
+    """What a unit of time costs the integrator."""
+    return SECONDS_PER_ELEMENT * float((model.n_atoms + 1) * (photons + 1)) ** 2 * _width(model, photons)
+
+
+def _width(model: DickeModel, photons: int) -> float:
+    """About the width of the Liouvillian."""
+    coupling = abs(model.g_minus) + abs(model.g_plus)
+    energies = abs(model.omega_a) * model.n_atoms + abs(model.omega_c) * 2 * photons
+    return energies + coupling * math.sqrt(model.n_atoms * photons) + 2 * model.kappa * photons
+
+
 def _next_cutoff(photons: int) -> int:
     return photons + max(4, photons // 4)
 
@@ -299,6 +333,8 @@ def _next_cutoff(photons: int) -> int:
 def _guess(problem: Problem, clock: Watch | None = None) -> int:
     """A first cutoff: a coherent state of the largest mean-field photon number, and room for its tail."""
     stop = problem.times[-1]
+    if propagator.is_stiff(problem.model):
+        stop = min(stop, GUESS_TURNS / fastest_rate(problem.model))
     grid = np.linspace(0.0, stop, 200) if stop > 0 else np.zeros(1)
     _, beta = MeanField(rtol=1e-6, atol=1e-9).trajectory(problem.model, problem.state, grid, clock)
     largest = problem.model.n_atoms * float(np.max(np.abs(beta) ** 2))

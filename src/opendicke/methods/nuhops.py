@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from opendicke import checks
 from opendicke.description import LIMIT
+from opendicke.engine.compile import NUMERICS
 from opendicke.engine.noise import OrnsteinUhlenbeck
 from opendicke.engine.trajectory import (
     DROPPED,
@@ -39,9 +40,13 @@ from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 #: noise path is then 1e-6 at N = 200 and 1e-5 at N <= 20, and falls with the third power of the step.
 STEP_TIMES_RATE = 0.16
 
-#: A model is weakly damped, and its faint components are kept, if κ is below this times its fastest coupling.
-WEAK = 0.1
-#: How much longer a weakly damped trajectory takes for it (3 to 10 measured, N = 1 to 10).
+#: A cavity forgets slowly if κ is below this times the rate at which its coupling moves the spins, and for more than so
+#: many atoms, whose distances in phase space grow with √N, below one over N of that.
+WEAK, FEW_ATOMS = 0.1, 15
+#: What is faint is kept up to so many atoms. More hold so many photons (50 and up at ordinary couplings) that what
+#: comes back falls below double precision, and keeping all would cost hundreds of times as much.
+MOST_ATOMS = 100
+#: How much longer a weakly damped trajectory takes for it (2 to 10 measured, N = 1 to 50; up to 26 at N = 100, κ = 0).
 WEAK_COST = 6.0
 #: Noise steps of a trajectory: their lengths and marks take 16 bytes each.
 MOST_STEPS = 2**31
@@ -87,9 +92,11 @@ class NuHOPS:
     :math:`|\psi\rangle\langle\psi|`, :math:`\psi = \langle 0_b|\Phi\rangle` normalised. The truncation in spin states
     and levels follows the state and has no cap.
 
-    Below κ = 0.1 max|g₋ ± g₊| the cavity forgets so slowly that what a trajectory has dropped would be missed later:
-    then amplitudes are kept down to about 1e-13 and steps resolve all of them, at several times the cost. With n
-    photons that is enough up to n ≈ 50; beyond, as long as 4κnt < 30, the run warns.
+    Below κ = 0.1 R min(1, 15/N) the cavity forgets so slowly that what a trajectory has dropped would be missed later;
+    R = G min(1, G/Δ), G = |g₋| + |g₊|, Δ = ||ω_c| − |ω_a||, is the rate at which the coupling moves the spins. There,
+    up to 100 atoms, amplitudes are kept down to about 1e-13 and steps resolve all of them, at several times the cost.
+    With n photons that is enough up to n ≈ 50; beyond, as long as 4κnt < 30, the run warns, and so it does with more
+    atoms.
 
     Args:
         trajectories: how many, >= 1. Standard errors fall as one over its square root.
@@ -171,7 +178,20 @@ class NuHOPS:
                 "(never if 4 kappa n t > 30 by then): amplitudes become too faint for floating-point numbers, and run "
                 "warns. Use Lindblad if N is small."
             )
+        elif forgets_slowly(model):
+            reason = (
+                "Exact until what has spread in phase space comes back (never if 4 kappa n t > 30 by then, n photons): "
+                f"with so little damping and more than {MOST_ATOMS} atoms it becomes too faint to be kept, and run "
+                "warns."
+            )
         return Limits(True, True, reason, BYTES_PER_CELL * cells, seconds)
+
+    def numerics(self, model: DickeModel) -> int:
+        """Version of a trajectory's numbers, part of the key of stored results.
+
+        Its own for weakly damped models: results stored before what is faint was kept are not to be gone on with.
+        """
+        return NUMERICS + 1 if weakly_damped(model) else NUMERICS
 
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Run the ensemble and average it (called by :func:`opendicke.solve`)."""
@@ -180,8 +200,9 @@ class NuHOPS:
         ensemble = run_ensemble(simulate, self.trajectories, executor, progress, enough)
         solution = averages(ensemble, names, enough)
         check_conservation(problem, solution)
-        if simulate.dynamics.weakly_damped:
-            check_memory(problem, solution, demands(self.tol, np.dtype(self.dtype), True)[0])
+        if forgets_slowly(problem.model):
+            cut, _ = demands(self.tol, np.dtype(self.dtype), simulate.dynamics.weakly_damped)
+            check_memory(problem, solution, cut)
         solution.attrs["noise_step"] = simulate.step
         if self.keep_trajectories:
             which = {f"{name}_trajectory": f"<{name}> of one trajectory" for name in ("Sx", "Sy", "Sz", "a")}
@@ -255,9 +276,25 @@ def _breaks(times: NDArray[np.float64], hits: NDArray[np.int64], wanted: tuple[f
     return breaks
 
 
+def forgets_slowly(model: DickeModel) -> bool:
+    r"""Whether what has left the neighbourhood of a trajectory may come back before the cavity has forgotten it.
+
+    .. math:: \kappa < 0.1\,R\,\min(1, 15/N), \qquad R = G \min(1, G/\Delta), \quad
+              G = |g_-| + |g_+|, \quad \Delta = \big||\omega_c| - |\omega_a|\big|
+
+    R is the rate at which the coupling takes components of the state apart and together again: G itself near
+    resonance, G²/Δ far from it, where the cavity follows the spins. A component at distance d decays with κd²
+    meanwhile. What is dropped first lies at d ≈ 4, where e^(−|z|d) passes ``tol``, and is gone within 1/R unless
+    κ < 0.1 R; of many atoms most of the state lies further apart, at d² ∝ N.
+    """
+    coupling, detuning = abs(model.g_minus) + abs(model.g_plus), abs(abs(model.omega_c) - abs(model.omega_a))
+    rate = coupling if coupling >= detuning else coupling**2 / detuning
+    return model.kappa < WEAK * rate * min(1.0, FEW_ATOMS / model.n_atoms)
+
+
 def weakly_damped(model: DickeModel) -> bool:
-    """Whether the cavity forgets so slowly that what has left the neighbourhood of a trajectory may come back."""
-    return model.kappa < WEAK * max(abs(model.g_minus + model.g_plus), abs(model.g_minus - model.g_plus))
+    """Whether trajectories keep and resolve what is faint: where the cavity forgets slowly and that is enough."""
+    return model.n_atoms <= MOST_ATOMS and forgets_slowly(model)
 
 
 def _dynamics(model: DickeModel, options: NuHOPS) -> tuple[Dynamics, float]:

@@ -103,9 +103,9 @@ def check_memory(problem: Problem, solution: Solution, cut: float) -> None:
     if share > LOST:
         text = (
             f"kappa = {problem.model.kappa:g} with {photons:.3g} photons: in up to {100 * share:.0f} % of the "
-            f"trajectories a part of the state that is elsewhere in phase space was too faint for floating-point "
-            f"numbers. From when it comes back (revivals, interference of distant parts) the numbers may be wrong by "
-            f"more than their error bars; before, they are right. Use Lindblad if N is small."
+            f"trajectories a part of the state that is elsewhere in phase space was too faint to be kept (below "
+            f"{LEVEL_TOL * cut:.0e}). From when it comes back (revivals, interference of distant parts) the numbers "
+            f"may be wrong by more than their error bars; before, they are right. Use Lindblad if N is small."
         )
         warnings.warn(text, WeakDampingWarning, stacklevel=2)
 
