@@ -11,6 +11,7 @@ from opendicke.analysis.tunnelling.classify import (
 from opendicke.analysis.tunnelling.cut import BISTABLE_CUT, Cut
 from opendicke.analysis.tunnelling.direct import Watched, occupied, watch
 from opendicke.analysis.tunnelling.exponents import Crossing, Exponent, crossing, fit_exponent, occupation
+from opendicke.analysis.tunnelling.instanton import OrbitNotFoundError, instanton
 from opendicke.analysis.tunnelling.landscape import Landscape, LookAhead
 from opendicke.analysis.tunnelling.rates import (
     Fit,
@@ -34,6 +35,7 @@ __all__ = [
     "Fit",
     "Landscape",
     "LookAhead",
+    "OrbitNotFoundError",
     "PassageCounter",
     "Passages",
     "Rate",
@@ -47,6 +49,7 @@ __all__ = [
     "escape_rate",
     "fit_exponent",
     "fit_populations",
+    "instanton",
     "lagged_rates",
     "linear_populations",
     "occupation",

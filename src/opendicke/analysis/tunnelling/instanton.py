@@ -38,7 +38,7 @@ SEARCH = 160.0
 #: First guesses that are tried, each from another random force.
 GUESSES = 4
 #: Factors of the couplings at which an orbit is looked for that is not found from scratch, and then continued.
-NEARBY = (0.97, 1.03, 0.94, 1.06, 0.9, 1.1, 0.85, 1.15, 0.8, 0.75, 0.7)
+NEARBY = (0.95, 1.05, 0.9, 0.8)
 #: An answer is refined until doubling the nodes moves S by less than this fraction, or so many times.
 ACCURACY, REFINEMENTS = 1e-6, 3
 
@@ -198,12 +198,12 @@ def _least_noise(flow: DoubledFlow, start: Start, rng: np.random.Generator, long
         found = minimize(cost, forces.ravel(), (weight,), "L-BFGS-B", jac=True, options=options)
         forces = found.x.reshape(steps, 2)
     cost(forces.ravel(), WEIGHTS[-1])
-    u = np.zeros((steps + 1, SIZE))
+    u = np.zeros((steps + 1, SIZE), dtype=np.float64)
     u[:, own] = path
     # the momenta are the derivatives of the action up to here, minus those of what is still to come
     u[:, 2], u[:, 3] = -slopes[:, 0] / 2, slopes[:, 1] / 2
     u[:, 7:] = -np.cross(path[:, 2:], slopes[:, 2:]) / 2
-    return Orbit(flow, first, last, np.arange(steps + 1) * h, u)
+    return Orbit(flow, first, last, _even(steps + 1, h), u)
 
 
 def _extended(orbit: Orbit) -> Orbit:
@@ -225,7 +225,11 @@ def _extended(orbit: Orbit) -> Orbit:
     head = orbit.start + (path[0] - orbit.start) * np.exp(leaves * before)[:, None]
     tail = orbit.end + (path[-1] - orbit.end) * np.exp(-arrives * after)[:, None]
     u = np.concatenate([head, path, tail])
-    return replace(orbit, times=np.arange(len(u)) * h, path=u, multiplier=0.0)
+    return replace(orbit, times=_even(len(u), h), path=u, multiplier=0.0)
+
+
+def _even(nodes: int, h: float) -> NDArray[np.float64]:
+    return np.arange(nodes, dtype=np.float64) * h
 
 
 def _closed(orbit: Orbit) -> Orbit:
@@ -233,7 +237,7 @@ def _closed(orbit: Orbit) -> Orbit:
     for _ in range(4):
         if not orbit.solved or orbit.ends < CLOSE:
             break
-        orbit = converge(_extended(replace(orbit, path=orbit.path)))
+        orbit = converge(_extended(orbit))
     return orbit
 
 
