@@ -68,8 +68,8 @@ def steady_state(
         Dataset without time: the variables of :func:`opendicke.solve`, and the spin's density matrix ``rho_spin`` on
         the Dicke states |j, j−n>. Each has the estimate of its error (absolute; for ``rho_spin`` of its elements) in
         ``attrs["error"]``: three times the difference to the second run, and rounding over the gap. The Dataset's
-        ``attrs`` hold cutoff, top population, residual :math:`\|L\rho\|/\|\rho\|`, gap (decay rate of the even mode nearest to
-        0, to some 20 %), the second cutoff and provenance.
+        ``attrs`` hold cutoff, top population, residual :math:`\|L\rho\|/\|\rho\|`, gap (decay rate of the
+        even mode nearest to 0, to some 20 %), the second cutoff and provenance.
 
     Raises:
         ValueError, TypeError: for a model without a unique steady state, or with rates so far apart that rounding
