@@ -107,11 +107,13 @@ SMALL = {"step", "times", "omega_a", "omega_c", "kappa", "coupling", "g_minus", 
 
 
 #: Public names without arguments to check, or checked where they are tested (executors, Dataset functions).
-ELSEWHERE = {"VARIABLES", "Dask", "FailedTrajectoryWarning", "Inverted", "Limits", "MeanField", "Normal", "Processes",
-             "Serial", "Store", "StoreError", "Threads", "TrajectoryError", "UnphysicalWarning", "analysis",
+ELSEWHERE = {"VARIABLES", "Dask", "FailedTrajectoryWarning", "Inverted", "Limits", "MeanField", "Normal",
+             "OrbitNotFoundError",
+             "Processes", "Serial", "Store", "StoreError", "Threads", "TrajectoryError", "UnphysicalWarning",
+             "analysis",
              "BISTABLE_CUT", "Classifier", "Crossing", "Escape", "Exponent", "Fit", "Landscape", "PassageCounter",
              "Passages", "Rate", "Regions", "TunnellingRates", "Watched", "WeakDampingWarning", "escape_rate",
-             "watch"}  # fmt: skip
+             "instanton", "watch"}  # fmt: skip
 
 
 class Strange:
