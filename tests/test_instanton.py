@@ -8,6 +8,7 @@ from opendicke.analysis.fixed_points import fixed_point
 from opendicke.analysis.gaussian import fluctuations
 from opendicke.analysis.tunnelling import BISTABLE_CUT, instanton
 from opendicke.analysis.tunnelling.doubled import MIRROR, DoubledFlow, at_rest
+from opendicke.engine.least_noise import pushed
 
 MODEL = BISTABLE_CUT.model(0.7, n_atoms=1)
 FLOWS = [DoubledFlow(MODEL.replace(omega_c=1.3, kappa=0.8), n_thermal=0.2, moyal=moyal) for moyal in (0.0, 0.5, 1.0)]
@@ -60,6 +61,20 @@ def test_near_the_state_that_is_left_it_is_gaussian(start: str) -> None:
     gradient = inverse @ [spin @ point.frame[0], spin @ point.frame[1], field.real, field.imag]
     momentum = np.conj(path.p.values[at])
     assert abs(momentum - complex(gradient[2], gradient[3])) < 0.02 * abs(momentum)
+
+
+def test_the_gradient_of_the_least_noise_is_that_of_its_cost() -> None:
+    random, parameters = np.random.default_rng(3), np.array([1.1, 1.3, 0.8, 2.6, 1.02])
+    forces, start, target = (0.3 * random.normal(size=shape) for shape in ((12, 2), 5, 5))
+    room = [np.empty((12, 2)), np.empty((13, 5)), np.empty((13, 5))]
+
+    def cost(forces: np.ndarray) -> float:
+        return float(pushed(forces, start, target, 3.0, 0.2, parameters, 0.7, *room))
+
+    cost(forces)
+    gradient, direction, h = room[0].copy(), random.normal(size=forces.shape), 1e-5
+    slope = (cost(forces + h * direction) - cost(forces - h * direction)) / (2 * h)
+    assert abs(slope - (gradient * direction).sum()) < 1e-7 * abs(slope)
 
 
 @pytest.mark.parametrize(("n_thermal", "frequencies"), [(0.0, (0.2, 0.1)), (1.0, (0.1,))])

@@ -12,36 +12,26 @@ from __future__ import annotations
 import numpy as np
 
 from opendicke.engine.compile import compiled, inlined
+from opendicke.engine.mean_flow import derivative
 
-#: Variables: Re a, Im a, σ_x, σ_y, σ_z.
+#: Variables: σ_x, σ_y, σ_z, Re a, Im a, as in ``mean_flow``.
 VARIABLES = 5
 
 
 @inlined
-def _drift(v, force, rates, out):  # type: ignore[no-untyped-def]
-    coupling, difference, omega_a, omega_c, kappa = rates[0], rates[1], rates[2], rates[3], rates[4]
-    bx, by = 2 * coupling * v[0], -2 * difference * v[1]
-    out[0] = -kappa * v[0] + omega_c * v[1] - difference * v[3] + force[0]
-    out[1] = -omega_c * v[0] - kappa * v[1] - coupling * v[2] + force[1]
-    out[2] = by * v[4] - omega_a * v[3]
-    out[3] = omega_a * v[2] - bx * v[4]
-    out[4] = bx * v[3] - by * v[2]
-
-
-@inlined
-def _pulled_back(v, rates, push, out):  # type: ignore[no-untyped-def]
-    """The transposed Jacobian of the drift at ``v`` times ``push``."""
-    coupling, difference, omega_a, omega_c, kappa = rates[0], rates[1], rates[2], rates[3], rates[4]
-    bx, by = 2 * coupling * v[0], -2 * difference * v[1]
-    out[0] = -kappa * push[0] - omega_c * push[1] + 2 * coupling * (v[3] * push[4] - v[4] * push[3])
-    out[1] = omega_c * push[0] - kappa * push[1] + 2 * difference * (v[2] * push[4] - v[4] * push[2])
-    out[2] = -coupling * push[1] + omega_a * push[3] - by * push[4]
-    out[3] = -difference * push[0] - omega_a * push[2] + bx * push[4]
-    out[4] = by * push[2] - bx * push[3]
+def _pulled_back(parameters, v, push, out):  # type: ignore[no-untyped-def]
+    """The transposed Jacobian of the mean-field flow at ``v`` times ``push``."""
+    omega_a, omega_c, kappa, g_sum, g_difference = parameters
+    b_x, b_y = 2 * g_sum * v[3], -2 * g_difference * v[4]
+    out[0] = -g_sum * push[4] + omega_a * push[1] - b_y * push[2]
+    out[1] = -g_difference * push[3] - omega_a * push[0] + b_x * push[2]
+    out[2] = b_y * push[0] - b_x * push[1]
+    out[3] = -kappa * push[3] - omega_c * push[4] + 2 * g_sum * (v[1] * push[2] - v[2] * push[1])
+    out[4] = omega_c * push[3] - kappa * push[4] + 2 * g_difference * (v[0] * push[2] - v[2] * push[0])
 
 
 @compiled
-def pushed(forces, start, target, weight, h, rates, noise, gradient, path, slopes):  # type: ignore[no-untyped-def]
+def pushed(forces, start, target, weight, h, parameters, noise, gradient, path, slopes):  # type: ignore[no-untyped-def]
     r"""Runge–Kutta of fourth order with a force that is constant in every step, and back with the adjoint.
 
     Args:
@@ -49,7 +39,7 @@ def pushed(forces, start, target, weight, h, rates, noise, gradient, path, slope
         start, target: shape (5,).
         weight: of the squared distance from the target at the end.
         h: length of a step.
-        rates: G, D, ω_a, ω_c, κ.
+        parameters: of the mean-field flow, see ``mean_flow``.
         noise: κ(2n̄ + 1), the strength of the noise.
         gradient: filled with the derivatives of the cost by the forces, shape (steps, 2).
         path: filled with the variables at each time, shape (steps + 1, 5).
@@ -66,7 +56,8 @@ def pushed(forces, start, target, weight, h, rates, noise, gradient, path, slope
         for stage in range(4):
             reach = 0.0 if stage == 0 else (h if stage == 3 else 0.5 * h)
             stages[step, stage] = path[step] + reach * rate[max(stage - 1, 0)] if stage > 0 else path[step]
-            _drift(stages[step, stage], forces[step], rates, rate[stage])
+            derivative(parameters, stages[step, stage], rate[stage])
+            rate[stage, 3:] += forces[step]
         path[step + 1] = path[step] + h / 6 * (rate[0] + 2 * rate[1] + 2 * rate[2] + rate[3])
         cost += h * (forces[step, 0] ** 2 + forces[step, 1] ** 2) / noise
     distance = path[steps] - target
@@ -81,7 +72,7 @@ def pushed(forces, start, target, weight, h, rates, noise, gradient, path, slope
             weight_of_stage = h / 6 if stage in (0, 3) else h / 3
             reach = 0.0 if stage == 3 else (h if stage == 2 else 0.5 * h)
             push = weight_of_stage * after + reach * pulled
-            gradient[step] += push[:2]
-            _pulled_back(stages[step, stage], rates, push, pulled)
+            gradient[step] += push[3:]
+            _pulled_back(parameters, stages[step, stage], push, pulled)
             slopes[step] += pulled
     return cost

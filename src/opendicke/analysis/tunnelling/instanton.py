@@ -22,6 +22,7 @@ from opendicke.analysis.fixed_points import FixedPoint, fixed_points
 from opendicke.analysis.tunnelling.doubled import SIZE, DoubledFlow, at_rest
 from opendicke.analysis.tunnelling.heteroclinic import Orbit, converge
 from opendicke.engine.least_noise import pushed
+from opendicke.methods.mean_field import flow_parameters
 from opendicke.model import DickeModel
 
 Start = Literal["normal", "superradiant"]
@@ -178,7 +179,7 @@ def _least_noise(flow: DoubledFlow, start: Start, rng: np.random.Generator, long
 
     state, saddle = edge_of_basin(flow.model, start)
     first, last = at_rest(state), at_rest(saddle)
-    own = [0, 1, 4, 5, 6]
+    own = [4, 5, 6, 0, 1]
     slow = float(abs(state.eigenvalues.real).min()), float(abs(saddle.eigenvalues.real).min())
     fastest = float(max(abs(state.eigenvalues).max(), abs(saddle.eigenvalues).max()))
     h = NODE_TIMES_RATE / fastest / 2
@@ -187,10 +188,11 @@ def _least_noise(flow: DoubledFlow, start: Start, rng: np.random.Generator, long
     forces = np.stack([np.convolve(rng.normal(size=steps), smooth / smooth.sum(), "same") for _ in range(2)], axis=1)
     forces *= 0.1 * flow.noise
 
+    parameters = flow_parameters(flow.model)
     gradient, path, slopes = np.empty((steps, 2)), np.empty((steps + 1, 5)), np.empty((steps + 1, 5))
 
     def cost(flat: NDArray[np.float64], weight: float) -> tuple[float, NDArray[np.float64]]:
-        forces, numbers = flat.reshape(steps, 2), (weight, h, flow.rates, flow.noise)
+        forces, numbers = flat.reshape(steps, 2), (weight, h, parameters, flow.noise)
         return pushed(forces, first[own], last[own], *numbers, gradient, path, slopes), gradient.ravel().copy()
 
     for weight in WEIGHTS:
@@ -201,8 +203,8 @@ def _least_noise(flow: DoubledFlow, start: Start, rng: np.random.Generator, long
     u = np.zeros((steps + 1, SIZE), dtype=np.float64)
     u[:, own] = path
     # the momenta are the derivatives of the action up to here, minus those of what is still to come
-    u[:, 2], u[:, 3] = -slopes[:, 0] / 2, slopes[:, 1] / 2
-    u[:, 7:] = -np.cross(path[:, 2:], slopes[:, 2:]) / 2
+    u[:, 2], u[:, 3] = -slopes[:, 3] / 2, slopes[:, 4] / 2
+    u[:, 7:] = -np.cross(path[:, :3], slopes[:, :3]) / 2
     return Orbit(flow, first, last, _even(steps + 1, h), u)
 
 
