@@ -24,7 +24,7 @@ from opendicke.analysis.slow_modes import (
     second_cutoff,
 )
 from opendicke.methods.lindblad import channels_of
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import VARIABLES, from_channels
 from opendicke.problem import Progress
 from opendicke.version import version
@@ -220,8 +220,7 @@ def _check_bound(max_top_population: float) -> float:
 
 def _check_model(model: DickeModel) -> None:
     """Refuse what conserves a quantity and so has many steady states."""
-    if not isinstance(model, DickeModel):
-        raise checks.refuse("model", "an opendicke.DickeModel", model, error=TypeError)
+    check_model(model)
     hint = "Its long-time state depends on where it starts: use solve()."
     if model.kappa == 0:
         raise checks.refuse("kappa", "a number > 0 for a unique steady state", model.kappa, hint)

@@ -23,7 +23,7 @@ from opendicke.analysis.tunnelling.doubled import SIZE, DoubledFlow, at_rest
 from opendicke.analysis.tunnelling.heteroclinic import Orbit, converge
 from opendicke.engine.least_noise import pushed
 from opendicke.methods.mean_field import flow_parameters
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, check_model
 
 Start = Literal["normal", "superradiant"]
 Kind = Literal["exact", "truncated_wigner"]
@@ -91,11 +91,9 @@ def instanton(
     >>> round(answer.action.item(), 6), answer.attrs["saddle"]
     (0.029996, 'SR-')
     """
-    if not isinstance(model, DickeModel):
-        raise checks.refuse("model", "an opendicke.DickeModel", model, error=TypeError)
-    for name, value, known in (("start", start, get_args(Start)), ("method", method, get_args(Kind))):
-        if not isinstance(value, str) or value not in known:
-            raise checks.refuse(name, f"one of {', '.join(map(repr, known))}", value)
+    check_model(model)
+    checks.choice("start", start, get_args(Start))
+    checks.choice("method", method, get_args(Kind))
     thermal = checks.real("n_thermal", n_thermal, minimum=0.0)
     wanted = DoubledFlow(model, thermal, 1.0 if method == "exact" else 0.0)
     if neighbour is not None:
