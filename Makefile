@@ -36,7 +36,7 @@ pins:
 	tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && \
 	$(PYTHON) -m venv "$$tools" && \
 	"$$tools/bin/python" -m pip install --quiet uv && \
-	UV_CUSTOM_COMPILE_COMMAND="make pins" "$$tools/bin/uv" pip compile pyproject.toml --extra dev --extra qutip \
+	UV_CUSTOM_COMPILE_COMMAND="make pins" "$$tools/bin/uv" pip compile pyproject.toml --extra dev --extra dask --extra qutip \
 		--universal --python-version 3.11 --fork-strategy fewest --no-build --no-config --upgrade \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --output-file constraints.txt
 

@@ -154,6 +154,8 @@ def resolve(entry: Entry, log: Path) -> None:
         entry.python,
         "--no-build",
         "--no-config",
+        "--extra",
+        "dask",
     ]
     common += ["--no-emit-index-url", "--no-emit-find-links", "--no-annotate", "--no-header", "--quiet"]
     tools = ["--extra", "dev", "--extra", "qutip", "--generate-hashes", "--output-file", "found.txt"]

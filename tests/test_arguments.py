@@ -255,6 +255,19 @@ def test_more_steps_than_there_can_be(method: Any) -> None:
         od.solve(MODEL, STATE, [1.0], method, executor=od.Serial())
 
 
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [("occupation", "gamma_ns"), ("occupation", "gamma_sn"), ("occupation", "time"), ("crossing", "r_sn_sem"),
+     ("populations", "rates"), ("populations", "start"), ("populations", "times")],
+)  # fmt: skip
+def test_negative_rates_times_and_errors_in_arrays_are_refused(call: str, name: str) -> None:
+    function, arguments = CALLS[call]
+    negative = np.array(arguments[name], dtype=float)
+    negative.flat[-1] = -355.0
+    with pytest.raises(ValueError, match=rf"^{name}: expected numbers >= 0, got"):
+        function(**arguments | {name: negative})
+
+
 def test_what_was_taken_and_meant_something_else() -> None:
     with pytest.raises(TypeError, match=r"^omega_a: expected a real number, got 'x'"):
         tunnelling.Cut((1.0, 1.0), (0.0, 1.0), omega_a="x")  # type: ignore[arg-type]

@@ -46,6 +46,12 @@ def test_same_numbers_on_dask() -> None:
         xr.testing.assert_identical(run(90, od.Dask(address=cluster.scheduler_address)), expected)
 
 
+def test_without_dask_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dask", None)
+    with pytest.raises(ImportError, match=r"pip install 'opendicke\[dask\]'"):
+        run(2, od.Dask())
+
+
 def test_numbers_do_not_depend_on_the_size_of_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = run(90, od.Serial())
     for size in (1, 7, 64):

@@ -171,6 +171,7 @@ def real_array(
     *,
     missing: bool = False,
     infinite: bool = False,
+    minimum: float = -math.inf,
     hint: str = "",
 ) -> NDArray[np.float64]:
     """``values`` as a new array of finite floats.
@@ -183,6 +184,7 @@ def real_array(
         shape: expected shape, None for any size > 0 of an axis; None for any shape.
         missing: whether NaN is allowed.
         infinite: whether ±∞ is allowed.
+        minimum: smallest number allowed.
         hint: what to do about a wrong kind or shape.
     """
     expected = "real numbers" if shape is None else "a sequence of real numbers"
@@ -193,6 +195,7 @@ def real_array(
     for wrong, wanted in (
         (np.isnan(array) & (not missing) | np.isinf(array) & (not infinite), "finite values"),
         (np.isfinite(array) & (np.abs(array) > LARGEST), f"values up to {LARGEST:g}"),
+        (array < minimum, f"numbers >= {minimum:g}"),
     ):
         if wrong.any():
             place = tuple(int(index) for index in np.argwhere(wrong)[0])

@@ -72,7 +72,7 @@ def short_errors(finished: list[Path], store: Path | None = None) -> Iterator[No
             kept = f"Finished trajectories are kept in {store}: the same command goes on from there."
         click.echo(f"\nInterrupted. {kept}", err=True)
         raise click.exceptions.Exit(128 + getattr(interrupt, "signal", signal.SIGINT)) from None
-    except (OSError, MemoryError, TrajectoryError, StoreError) as problem:
+    except (ImportError, OSError, MemoryError, TrajectoryError, StoreError) as problem:
         log.debug("traceback", exc_info=True)
         raise click.ClickException(f"{type(problem).__name__}: {problem}") from problem
 

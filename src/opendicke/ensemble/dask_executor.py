@@ -26,6 +26,7 @@ class Dask:
     Raises:
         ValueError: if more than one of ``address``, ``client`` is given.
         OSError: if no scheduler answers at ``address``.
+        ImportError: at the first use, if Dask is not installed (``pip install 'opendicke[dask]'``).
     """
 
     address: str | None = None
@@ -41,8 +42,7 @@ class Dask:
     @contextmanager
     def opened(self) -> Iterator[Dask]:
         """The cluster and the connection to it, kept for several ensembles."""
-        from dask import distributed
-
+        distributed = _distributed()
         cluster_of: Any = distributed.LocalCluster  # untyped
         connect: Any = distributed.Client
         if self.client is not None:
@@ -89,6 +89,14 @@ def _interrupts_are_ours() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _distributed() -> Any:
+    try:
+        from dask import distributed
+    except ImportError as problem:
+        raise ImportError("opendicke.Dask needs dask and distributed: pip install 'opendicke[dask]'") from problem
+    return distributed
 
 
 def _connected(client: Any) -> Dask:

@@ -144,7 +144,10 @@ def crossing(
     if np.unique(position).size <= degree:
         raise checks.refuse("s", f"at least {degree + 1} different positions, for degree {degree}", position.tolist())
     given = {"r_ns": r_ns, "r_ns_sem": r_ns_sem, "r_sn": r_sn, "r_sn_sem": r_sn_sem}
-    ns, ns_sem, sn, sn_sem = (checks.real_array(name, one, position.shape) for name, one in given.items())
+    least = {"r_ns_sem": 0.0, "r_sn_sem": 0.0}
+    ns, ns_sem, sn, sn_sem = (
+        checks.real_array(name, one, position.shape, minimum=least.get(name, -np.inf)) for name, one in given.items()
+    )
     difference, error = ns - sn, np.hypot(ns_sem, sn_sem)
     if not (error >= LEAST).all():
         raise checks.refuse("r_ns_sem, r_sn_sem", f"standard errors > 0, at least {LEAST:g}", error.tolist())
@@ -197,11 +200,10 @@ def occupation(gamma_ns: ArrayLike, gamma_sn: ArrayLike, time: ArrayLike, p_n: f
     >>> occupation(0.1, 0.2, [0.0, np.inf]).round(6)
     array([1. , 0.5])
     """
-    out, into = (checks.real_array(name, rate, None) for name, rate in (("gamma_ns", gamma_ns), ("gamma_sn", gamma_sn)))
-    out, p_n = 2 * out, checks.real("p_n", p_n, minimum=0.0, maximum=1.0)
-    time = checks.real_array("time", time, None, infinite=True)
-    if not (time >= 0).all():
-        raise checks.refuse("time", "numbers >= 0", time.tolist())
+    out = 2 * checks.real_array("gamma_ns", gamma_ns, None, minimum=0.0)
+    into = checks.real_array("gamma_sn", gamma_sn, None, minimum=0.0)
+    time = checks.real_array("time", time, None, infinite=True, minimum=0.0)
+    p_n = checks.real("p_n", p_n, minimum=0.0, maximum=1.0)
     try:
         total, _ = np.broadcast_arrays(into + out, time)
     except ValueError:

@@ -99,11 +99,9 @@ def populations(rates: tuple[float, float, float], start: NDArray[np.float64], t
     array([[1.  , 0.  , 0.  ],
            [0.5 , 0.25, 0.25]])
     """
-    ns, sn, ss = checks.real_array("rates", rates, (3,))
-    start = checks.real_array("start", start, (3,))
-    times = checks.real_array("times", times)
-    if min(ns, sn, ss) < 0:
-        raise checks.refuse("rates", "numbers >= 0", [ns, sn, ss])
+    ns, sn, ss = checks.real_array("rates", rates, (3,), minimum=0.0)
+    start = checks.real_array("start", start, (3,), minimum=0.0)
+    times = checks.real_array("times", times, minimum=0.0)
     even, odd = 2 * ns + sn, sn + 2 * ss
     rest = 2 * ns / even if even > 0 else 1 - start[0]
     in_s = rest + (1 - start[0] - rest) * np.exp(-even * times)
