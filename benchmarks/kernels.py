@@ -40,10 +40,10 @@ def _stepper(sweep: Callable[..., None]) -> Callable[..., None]:
     def steps(repeats, buffer, size, h, blocks, levels, stride, root_n, root_k, decay, c, skew):
         phi, t2, t3, t4 = buffer[:size], buffer[size : 2 * size], buffer[2 * size : 3 * size], buffer[3 * size :]
         for _ in range(repeats):
-            sweep(FIRST, phi, phi, t2, t3, t2, h, blocks, levels, stride, root_n, root_k, decay, c, skew)
-            sweep(SECOND, t2, phi, t2, t3, t3, h, blocks, levels, stride, root_n, root_k, decay, c, skew)
-            sweep(THIRD, t3, phi, t2, t3, t4, h, blocks, levels, stride, root_n, root_k, decay, c, skew)
-            sweep(LAST, t4, phi, t2, t3, phi, h, blocks, levels, stride, root_n, root_k, decay, c, skew)
+            sweep(FIRST, phi, phi, t2, t3, t2, h, blocks, levels, stride, root_n, root_k, decay, c, skew, 0)
+            sweep(SECOND, t2, phi, t2, t3, t3, h, blocks, levels, stride, root_n, root_k, decay, c, skew, 0)
+            sweep(THIRD, t3, phi, t2, t3, t4, h, blocks, levels, stride, root_n, root_k, decay, c, skew, 0)
+            sweep(LAST, t4, phi, t2, t3, phi, h, blocks, levels, stride, root_n, root_k, decay, c, skew, 0)
 
     return steps
 
@@ -73,7 +73,7 @@ def step_work(
     c = rng.normal(size=COEFFICIENTS)
     repeats = max(1, round(2e5 / (blocks * width * levels)))
     skew = None if hermitian else 1.0
-    arguments = (repeats, buffer, size, 1e-12, blocks, levels, stride, root_n, root_k, decay, c, skew)
+    arguments = (repeats, buffer, size, 1e-12, blocks, levels, stride, root_n, root_k, decay, c, skew, 0)
     flops = 4.0 * repeats * blocks * width * levels * (HERMITIAN if hermitian else GENERAL)
     return lambda: STEPPERS[kernels](*arguments), flops
 

@@ -72,7 +72,7 @@ def test_the_sweep_is_the_hierarchy() -> None:
     c = np.random.default_rng(1).normal(size=13)
     phi0, t2, t3, _ = (buffer[k * size : (k + 1) * size] for k in range(4))
     sweep = from_python(generator.sweep)
-    sweep(FIRST, phi0, phi0, t2, t3, t2, h, blocks, levels, stride, root_n, root_k, decay, c, 1.0)
+    sweep(FIRST, phi0, phi0, t2, t3, t2, h, blocks, levels, stride, root_n, root_k, decay, c, 1.0, 0)
     t2 = t2.reshape(-1, 2, stride)
     got = ((t2[:levels, 0] + 1j * t2[:levels, 1])[:, 8 : 8 + states] - phi) / (h / 2)
 

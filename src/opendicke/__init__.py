@@ -18,6 +18,7 @@ from opendicke.methods.weak_damping import WeakDampingWarning
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import VARIABLES
 from opendicke.problem import Limits
+from opendicke.signals import Ramp, Samples, Sine
 from opendicke.solve import solve
 from opendicke.states import Inverted, Normal, SpinCoherent, hint_for
 from opendicke.sweep import sweep
@@ -40,7 +41,10 @@ __all__ = [
     "NuHOPS",
     "Precision",
     "Processes",
+    "Ramp",
+    "Samples",
     "Serial",
+    "Sine",
     "SpinCoherent",
     "Store",
     "StoreError",

@@ -56,7 +56,7 @@ def real(
 ) -> float:
     """``value`` as a float from ``minimum`` to ``maximum``, and strictly ``above``."""
     if isinstance(value, (bool, np.timedelta64)) or not isinstance(value, numbers.Real):
-        hint = "It is a constant: a function cannot be given." if callable(value) else hint
+        hint = "It is a constant: neither a function nor a signal can be given." if callable(value) else hint
         raise refuse(name, "a real number", value, hint, TypeError)
     number = _float(value) + 0.0  # −0 becomes 0: the same number has one key
     if not math.isfinite(number):
@@ -73,7 +73,7 @@ def real(
 def rate(name: str, value: Any, *, minimum: float = -LARGEST, hint: str = "") -> float:
     """``value`` as a rate, :func:`real`."""
     if callable(value):
-        hint = "Rates are constants: a function of time cannot be given."
+        hint = "A function cannot be stored: pass a number, or an opendicke.Ramp, Sine or Samples."
         raise refuse(name, "a real number", value, hint, TypeError)
     return real(name, value, minimum=minimum, hint=hint)
 

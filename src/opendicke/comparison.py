@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -170,7 +169,7 @@ def _table(
         data[name] = (("solver",), np.array(column), {"definition": text})
     attrs = {
         "reference": reference,
-        "model": json.dumps(vars(about["model"])),
+        "model": about["model"].json(),
         "state": repr(about["state"]),
         "conventions": "hbar = 1; kappa is the field decay rate (the photon number decays at 2 kappa)",
     }

@@ -141,7 +141,8 @@ def _counts(field: dataclasses.Field[Any], value: Any) -> bool:
 def _plain(value: Any, takes_part: Callable[[dataclasses.Field[Any], Any], bool]) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         told = [(item, _plain(getattr(value, item.name), takes_part)) for item in dataclasses.fields(value)]
-        return {item.name: inner for item, inner in told if takes_part(item, inner)}
+        kind = {"kind": value.KIND} if hasattr(value, "KIND") else {}  # one of several that may stand in its place
+        return kind | {item.name: inner for item, inner in told if takes_part(item, inner)}
     if isinstance(value, np.ndarray | np.generic):
         return _plain(value.tolist(), takes_part)
     if isinstance(value, complex):
@@ -175,10 +176,14 @@ def _fields(kind: Any, told: Mapping[str, Any], without: tuple[str, ...] = ()) -
 
 def _typed(hint: Any, value: Any) -> Any:
     """What ``value`` was before it was made plain, by the type of its field."""
+    if typing.get_origin(hint) is tuple and isinstance(value, list):
+        return tuple(_typed(typing.get_args(hint)[0], inner) for inner in value)
     kinds = typing.get_args(hint) or (hint,)
     if isinstance(value, dict):
-        kind = next((kind for kind in kinds if dataclasses.is_dataclass(kind)), None)
-        return value if kind is None else restore(kind, value)
+        name, told = value.get("kind"), {key: inner for key, inner in value.items() if key != "kind"}
+        fitting = (kind for kind in kinds if dataclasses.is_dataclass(kind) and getattr(kind, "KIND", None) == name)
+        kind = next(fitting, None)
+        return value if kind is None else restore(kind, told)
     if not isinstance(value, list):
         return value
     return complex(*value) if complex in kinds else tuple(_typed(None, inner) for inner in value)

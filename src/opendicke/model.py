@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from opendicke import checks
+from opendicke import checks, signals
+from opendicke.description import added, describe
+from opendicke.signals import ComplexRate, Rate
 
 if TYPE_CHECKING:
     from qutip import Qobj
@@ -26,8 +29,8 @@ KNOWN_ELSEWHERE: dict[str, str] = {
     ),
     **dict.fromkeys(("wc", "omega", "omega_0", "detuning", "delta_c"), "The cavity frequency is omega_c."),
     **dict.fromkeys(("wa", "omega_z", "omega_s", "w0"), "The atomic frequency is omega_a."),
-    **dict.fromkeys(("eta", "drive", "Omega", "epsilon"), "A drive of the cavity or the atoms is not available."),
-    **dict.fromkeys(("n_th", "nth", "temperature"), "Thermal photons are not available: the bath is a vacuum."),
+    **dict.fromkeys(("eta", "Omega", "epsilon"), "A drive of the cavity is called drive, one of the atoms atom_drive."),
+    **dict.fromkeys(("n_th", "nth", "temperature", "nbar"), "The photons of a thermal bath are n_thermal."),
     **dict.fromkeys(
         ("gamma", "gamma_down", "gamma_up", "gamma_phi", "emission", "dephasing", "pumping"),
         "Decay, dephasing and pumping of the atoms are not available: the cavity's loss kappa is the only one.",
@@ -65,6 +68,8 @@ def _made_by_name(kind: Class) -> Class:
     return kind
 
 
+#: What to do with a model that a method or an analysis does not take.
+MORE_GENERAL = "Models that move in time, are driven or thermal: NuHOPS, TruncatedWigner, Lindblad and MeanField."
 #: g_minus + g_plus is 0 up to rounding if it is below this fraction of their sizes.
 CANCELLED = 1e-12
 
@@ -75,10 +80,12 @@ class DickeModel:
     r"""N two-level atoms, one collective spin j = N/2, coupled to one lossy cavity mode.
 
     .. math::
-        H = \omega_a S^z + \omega_c a^\dagger a
-            + \frac{1}{\sqrt N}\left[ g_-(S^- a^\dagger + S^+ a) + g_+(S^+ a^\dagger + S^- a) \right],
-        \qquad
-        \dot\rho = -i[H, \rho] + \kappa\,(2 a\rho a^\dagger - a^\dagger a\rho - \rho a^\dagger a)
+        H &= \omega_a S^z + \omega_c a^\dagger a
+            + \frac{1}{\sqrt N}\left[ g_-(S^- a^\dagger + S^+ a) + g_+(S^+ a^\dagger + S^- a) \right]
+            + (\eta a^\dagger + \mathrm{h.c.}) + (\xi S^+ + \mathrm{h.c.}),
+        \\
+        \dot\rho &= -i[H, \rho] + 2\kappa(\bar n + 1)\,\mathcal D[a]\rho + 2\kappa\bar n\,\mathcal D[a^\dagger]\rho,
+        \qquad \mathcal D[X]\rho = X\rho X^\dagger - \tfrac12\{X^\dagger X, \rho\}
 
     with :math:`\hbar = 1`. **κ is the decay rate of the field**: the photon number decays at 2κ and the
     collapse operator is :math:`\sqrt{2\kappa}\,a`. Codes that use the energy decay rate call 2κ "κ".
@@ -90,11 +97,15 @@ class DickeModel:
         kappa: field decay rate, >= 0.
         g_minus: co-rotating coupling :math:`g_-`, real, of either sign.
         g_plus: counter-rotating coupling :math:`g_+`, real, of either sign.
+        n_thermal: photons :math:`\bar n` of the cavity's bath, >= 0 (a number, no rate).
+        drive: what drives the cavity, :math:`\eta`, complex, in the frame in which ``omega_c`` is measured.
+        atom_drive: what drives the atoms, :math:`\xi`, complex.
 
-    All rates are constant in time, with a modulus of at most 1e30.
+    Each but ``n_atoms`` is a number, with a modulus of at most 1e30, or moves in time: a :class:`opendicke.Ramp`,
+    :class:`opendicke.Sine` or :class:`opendicke.Samples`.
 
     Raises:
-        ValueError, TypeError: for a parameter that is not a finite real number, a negative ``kappa``,
+        ValueError, TypeError: for a parameter that is not a finite real number, a negative ``kappa`` or ``n_thermal``,
             an ``n_atoms`` that is not a positive int, or a parameter that the model does not have.
 
     Source: K. Müller and W. T. Strunz, *Genuine quantum effects in Dicke-type models at large atom numbers*,
@@ -106,28 +117,37 @@ class DickeModel:
     """
 
     n_atoms: int
-    omega_a: float
-    omega_c: float
-    kappa: float
-    g_minus: float
-    g_plus: float
+    omega_a: Rate
+    omega_c: Rate
+    kappa: Rate
+    g_minus: Rate
+    g_plus: Rate
+    n_thermal: Rate = field(default=0.0, metadata=added("0.2", neutral=0.0))
+    drive: ComplexRate = field(default=0j, metadata=added("0.2", neutral=0j))
+    atom_drive: ComplexRate = field(default=0j, metadata=added("0.2", neutral=0j))
 
     def __post_init__(self) -> None:
         hint = "kappa is the field decay rate; the photon number decays at 2 kappa."
         checked = {
             "n_atoms": checks.integer("n_atoms", self.n_atoms, minimum=1),
-            "omega_a": checks.rate("omega_a", self.omega_a),
-            "omega_c": checks.rate("omega_c", self.omega_c),
-            "kappa": checks.rate("kappa", self.kappa, minimum=0.0, hint=hint),
-            "g_minus": checks.rate("g_minus", self.g_minus),
-            "g_plus": checks.rate("g_plus", self.g_plus),
+            "omega_a": signals.rate("omega_a", self.omega_a),
+            "omega_c": signals.rate("omega_c", self.omega_c),
+            "kappa": signals.rate("kappa", self.kappa, minimum=0.0, hint=hint),
+            "g_minus": signals.rate("g_minus", self.g_minus),
+            "g_plus": signals.rate("g_plus", self.g_plus),
+            "n_thermal": signals.rate("n_thermal", self.n_thermal, minimum=0.0),
+            "drive": signals.complex_rate("drive", self.drive),
+            "atom_drive": signals.complex_rate("atom_drive", self.atom_drive),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
     @classmethod
     @by_name
-    def balanced(cls, *, n_atoms: int, omega_a: float, omega_c: float, kappa: float, coupling: float) -> DickeModel:
+    def balanced(
+        cls, *, n_atoms: int, omega_a: Rate, omega_c: Rate, kappa: Rate, coupling: Rate, n_thermal: Rate = 0.0,
+        drive: ComplexRate = 0j, atom_drive: ComplexRate = 0j,
+    ) -> DickeModel:
         r"""The Hepp–Lieb Dicke model, :math:`g_- = g_+ = \bar g`, with ``coupling`` :math:`= 2\bar g`.
 
         ``coupling`` is the quantity compared with :attr:`critical_coupling` (the paper's "g = 1.4 g_c").
@@ -135,17 +155,24 @@ class DickeModel:
         >>> DickeModel.balanced(n_atoms=10, omega_a=1.0, omega_c=1.0, kappa=1.0, coupling=2.0).g_minus
         1.0
         """
-        half = checks.rate("coupling", coupling) / 2
-        return cls(n_atoms=n_atoms, omega_a=omega_a, omega_c=omega_c, kappa=kappa, g_minus=half, g_plus=half)
+        half = signals.scaled(signals.rate("coupling", coupling), 0.5)
+        return cls(
+            n_atoms=n_atoms, omega_a=omega_a, omega_c=omega_c, kappa=kappa, g_minus=half, g_plus=half,
+            n_thermal=n_thermal, drive=drive, atom_drive=atom_drive,
+        )
 
     @classmethod
     @by_name
     def tavis_cummings(
-        cls, *, n_atoms: int, omega_a: float, omega_c: float, kappa: float, coupling: float
+        cls, *, n_atoms: int, omega_a: Rate, omega_c: Rate, kappa: Rate, coupling: Rate, n_thermal: Rate = 0.0,
+        drive: ComplexRate = 0j, atom_drive: ComplexRate = 0j,
     ) -> DickeModel:
         r"""The Tavis–Cummings model, :math:`g_+ = 0` and :math:`g_-` = ``coupling``."""
-        strength = checks.rate("coupling", coupling)
-        return cls(n_atoms=n_atoms, omega_a=omega_a, omega_c=omega_c, kappa=kappa, g_minus=strength, g_plus=0.0)
+        strength = signals.rate("coupling", coupling)
+        return cls(
+            n_atoms=n_atoms, omega_a=omega_a, omega_c=omega_c, kappa=kappa, g_minus=strength, g_plus=0.0,
+            n_thermal=n_thermal, drive=drive, atom_drive=atom_drive,
+        )
 
     @property
     def is_balanced(self) -> bool:
@@ -154,8 +181,29 @@ class DickeModel:
 
     @property
     def coupling(self) -> float:
-        r""":math:`G = 2\bar g = g_- + g_+`, the coupling of :math:`S^x` to the cavity."""
-        return self.g_minus + self.g_plus
+        r""":math:`G = 2\bar g = g_- + g_+`, the coupling of :math:`S^x` to the cavity (of constant couplings)."""
+        self._need_constants("g_minus", "g_plus")
+        total: float = self.g_minus + self.g_plus
+        return total
+
+    @property
+    def moving(self) -> tuple[str, ...]:
+        """The parameters that are signals."""
+        return tuple(item.name for item in fields(self) if signals.moves(getattr(self, item.name)))
+
+    @property
+    def is_everyday(self) -> bool:
+        """Whether all is constant, the bath is a vacuum and nothing is driven: the model of the paper."""
+        return not self.moving and self.n_thermal == self.drive == self.atom_drive == 0
+
+    def json(self) -> str:
+        """The parameters as a JSON object, without those that stand for nothing (no drive, no thermal photons)."""
+        return json.dumps(describe(self))
+
+    def _need_constants(self, *names: str) -> None:
+        for name in names:
+            if signals.moves(getattr(self, name)):
+                raise checks.refuse(name, "a constant here", getattr(self, name), error=TypeError)
 
     @property
     def critical_coupling(self) -> float:
@@ -166,6 +214,7 @@ class DickeModel:
         Raises:
             ValueError: if :math:`\omega_a\omega_c \le 0`: the balanced model then has no threshold.
         """
+        self._need_constants("omega_a", "omega_c", "kappa")
         if self.omega_a * self.omega_c <= 0:
             pair = (self.omega_a, self.omega_c)
             raise checks.refuse("omega_a, omega_c", "omega_a * omega_c > 0 for a superradiant threshold", pair)
@@ -225,6 +274,17 @@ class DickeModel:
         return hamiltonian, [math.sqrt(2 * self.kappa) * a]
 
 
-def check_model(model: Any) -> None:
-    """Refuse what is no model."""
+def check_model(model: Any, whose: str = "") -> None:
+    """Refuse what is no model, and what ``whose`` (a function or a method) does not take: all but the everyday one.
+
+    Args:
+        model: the argument.
+        whose: for the message; empty if any model will do.
+    """
     checks.instance("model", model, DickeModel, "an opendicke.DickeModel")
+    if not whose or model.is_everyday:
+        return
+    names = [*model.moving, *(name for name in ("n_thermal", "drive", "atom_drive") if getattr(model, name) != 0)]
+    for name in names:
+        expected = f"a constant (for {whose})" if name in model.moving else f"0 (for {whose})"
+        raise checks.refuse(name, expected, getattr(model, name), MORE_GENERAL)

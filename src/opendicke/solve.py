@@ -152,7 +152,7 @@ def _provenance(problem: Problem, method: Any) -> dict[str, Any]:
     versions = {"opendicke": version()}
     versions |= {name: metadata.version(name) for name in ("numpy", "scipy", "numba", "xarray")}
     return {
-        "model": json.dumps(description.plain(problem.model)),
+        "model": problem.model.json(),
         "state": json.dumps(description.plain(problem.state)),
         "method": type(method).__name__,
         "method_options": json.dumps(description.plain(method)),

@@ -209,7 +209,7 @@ def fixed_points(model: DickeModel) -> tuple[FixedPoint, ...]:
     >>> fixed_points(model)[2].m.round(6)
     array([ 0.375516, -0.258157, -0.205773])
     """
-    check_model(model)
+    check_model(model, "fixed_points")
     if model.omega_c == 0 and model.kappa == 0:
         hint = "Without either, the mean-field fixed points are not isolated."
         raise checks.refuse("omega_c, kappa", "at least one of them nonzero", (0.0, 0.0), hint)

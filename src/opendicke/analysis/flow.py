@@ -84,7 +84,7 @@ def relax(
     >>> m.round(6) + 0.0, beta.round(6)
     (array([[ 0.433013,  0.      , -0.25    ]]), array([-0.433013-0.433013j]))
     """
-    check_model(model)
+    check_model(model, "relax")
     spins = np.atleast_2d(checks.real_array("m", m, None))
     if spins.shape[1:] != (3,) or not np.allclose(np.linalg.norm(spins, axis=1), 0.5, rtol=0, atol=1e-9):
         raise checks.refuse("m", "an array of shape (n, 3) of vectors of length 1/2", m)
@@ -163,7 +163,7 @@ def attractor(
     >>> cycle.kind, round(cycle.period, 4)
     ('limit cycle', 2.4724)
     """
-    check_model(model)
+    check_model(model, "attractor")
     if model.kappa == 0:
         raise checks.refuse("kappa", "a number > 0", 0.0, "Without loss the flow is Hamiltonian and nothing attracts.")
     y = _start(model, state)
@@ -246,7 +246,7 @@ def _fields(beta: ArrayLike, count: int) -> NDArray[np.complex128]:
 
 
 def _start(model: DickeModel, state: SpinCoherent) -> NDArray[np.float64]:
-    check_model(model)
+    check_model(model, "the attractors of mean field")
     check_state(state)
     beta = state.alpha / math.sqrt(model.n_atoms)
     return np.array([*(0.5 * component for component in state.direction), beta.real, beta.imag])

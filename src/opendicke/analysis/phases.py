@@ -64,7 +64,7 @@ def phase(model: DickeModel) -> str:
     >>> phase(DickeModel(n_atoms=100, omega_a=1, omega_c=1, kappa=1, g_minus=1.8, g_plus=0.782))
     'bistable'
     """
-    check_model(model)
+    check_model(model, "phase")
     data = phase_diagram(model, [model.g_minus], [model.g_plus])
     return PHASES[int(data.phase.item())]
 
@@ -260,7 +260,7 @@ def _axis(name: str, values: ArrayLike) -> NDArray[np.float64]:
 
 
 def _need_loss(model: DickeModel) -> None:
-    check_model(model)
+    check_model(model, "a phase diagram")
     if model.kappa == 0:
         hint = "Without loss the mean-field flow is Hamiltonian and no fixed point attracts; see fixed_points."
         raise checks.refuse("kappa", "a number > 0", model.kappa, hint)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import platform
@@ -220,7 +219,7 @@ def _check_bound(max_top_population: float) -> float:
 
 def _check_model(model: DickeModel) -> None:
     """Refuse what conserves a quantity and so has many steady states."""
-    check_model(model)
+    check_model(model, "steady states")
     hint = "Its long-time state depends on where it starts: use solve()."
     if model.kappa == 0:
         raise checks.refuse("kappa", "a number > 0 for a unique steady state", model.kappa, hint)
@@ -235,7 +234,7 @@ def _check_model(model: DickeModel) -> None:
 def _provenance(model: DickeModel) -> dict[str, Any]:
     versions = {"opendicke": version()} | {name: metadata.version(name) for name in ("numpy", "scipy", "xarray")}
     return {
-        "model": json.dumps(dataclasses.asdict(model)),
+        "model": model.json(),
         "versions": json.dumps(versions | {"python": platform.python_version()}),
         "conventions": "hbar = 1; kappa is the field decay rate (the photon number decays at 2 kappa)",
     }

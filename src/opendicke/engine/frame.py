@@ -18,7 +18,7 @@ COEFFICIENTS = 13
 
 
 @inlined
-def coefficients(model, feedback, frame, cosine, sine, field, z, s1, s2, s3, down, c, turn):  # type: ignore[no-untyped-def]
+def coefficients(model, feedback, frame, cosine, sine, field, z, s1, s2, s3, down, c, turn, push):  # type: ignore[no-untyped-def]
     r"""Write the generator's coefficients to ``c`` and the frame's derivative to ``turn``; return dα/dt + wα.
 
     Args:
@@ -28,12 +28,14 @@ def coefficients(model, feedback, frame, cosine, sine, field, z, s1, s2, s3, dow
         cosine, sine: of the angle precessed.
         field, z: cavity amplitude α and noise z* at this moment.
         s1, s2, s3, down: mean spin in the frame and j − s3.
+        push: factors of S^x and S^y that a drive adds to H.
     """
     j, big_g, big_d = model[0], model[4], model[5]
     along = z - 1j * field.conjugate()
     # (z* − iα*)Λ − iαΛ† with Λ = (G S^x − i D S^y)/√N, along the laboratory's x and y axes
     lab_x = big_g * (along - 1j * field)
     lab_y = -1j * big_d * (along + 1j * field)
+    lab_x, lab_y = lab_x - 1j * push[0], lab_y - 1j * push[1]
     cx, cy = lab_x * cosine + lab_y * sine, lab_y * cosine - lab_x * sine
     c1 = cx * frame[0, 0] + cy * frame[0, 1]
     c2 = cx * frame[1, 0] + cy * frame[1, 1]

@@ -30,7 +30,7 @@ from opendicke.engine.stages import FIRST, SECOND, THIRD
 
 # fmt: off
 @inlined
-def sweep(stage, source, phi, t2, t3, out, h, blocks, levels, stride, root_n, root_k, decay, c, skew):  # type: ignore[no-untyped-def]
+def sweep(stage, source, phi, t2, t3, out, h, blocks, levels, stride, root_n, root_k, decay, c, skew, later):  # type: ignore[no-untyped-def]
     """One stage: ``out`` from F(``source``) and the earlier stages, in one pass over the window.
 
     For each block of n the loop walks up k and keeps (A Φ)_k, (B Φ)_k and Φ_k of the last rows in registers.
@@ -41,9 +41,10 @@ def sweep(stage, source, phi, t2, t3, out, h, blocks, levels, stride, root_n, ro
         h: length of the step.
         root_n: sqrt(n (N − n + 1)) at position n, and the numbers 0 … lanes − 1 at position ``stride``.
         root_k: sqrt(k) at position k.
-        decay: Re E_k, Im E_k at positions 2k, 2k + 1.
+        decay: Re E_k, Im E_k at positions 2k, 2k + 1; the E_k of the step's second half lie ``later`` behind.
         c: coefficients written by ``frame.coefficients``.
         skew: None when B = 0 (a Hermitian Λ, for which the kernel is compiled apart), else anything.
+        later: 0 when both halves of the step have the same E_k.
     """
     width = lanes(source)
     factor = spread(source, 0.5 * h if stage < THIRD else (h if stage == THIRD else h / 6))
@@ -88,6 +89,7 @@ def sweep(stage, source, phi, t2, t3, out, h, blocks, levels, stride, root_n, ro
                 dr = own_r + f_low * low_r + f_high * down_r
                 di = own_i - f_low * low_i - f_high * down_i
                 er, ei = spread(source, decay[2 * k - 2]), spread(source, decay[2 * k - 1])
+                fr, fi = spread(source, decay[later + 2 * k - 2]), spread(source, decay[later + 2 * k - 1])
                 qr, qi = load(phi, to), load(phi, to + stride)
                 if stage == FIRST:
                     sr, si = qr + factor * dr, qi + factor * di
@@ -99,12 +101,12 @@ def sweep(stage, source, phi, t2, t3, out, h, blocks, levels, stride, root_n, ro
                     else:
                         if stage == THIRD:
                             sr, si = wr + factor * dr, wi + factor * di
-                            wr, wi = er * sr - ei * si, er * si + ei * sr
+                            wr, wi = fr * sr - fi * si, fr * si + fi * sr
                         else:
                             sr = load(t2, to) + two * load(t3, to) - wr
                             si = load(t2, to + stride) + two * load(t3, to + stride) - wi
-                            wr = third * (load(source, to) + er * sr - ei * si) + factor * dr
-                            wi = third * (load(source, to + stride) + er * si + ei * sr) + factor * di
+                            wr = third * (load(source, to) + fr * sr - fi * si) + factor * dr
+                            wi = third * (load(source, to + stride) + fr * si + fi * sr) + factor * di
                 store(out, to, wr)
                 store(out, to + stride, wi)
             low_r, low_i, mid_r, mid_i = mid_r, mid_i, up_r, up_i

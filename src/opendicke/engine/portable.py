@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from opendicke.engine.compile import inlined
-from opendicke.engine.stages import FIRST, LAST, SECOND, THIRD
+from opendicke.engine.stages import FIRST, LAST, THIRD
 
 
 @inlined
@@ -137,13 +137,13 @@ def _derivative(work, source, start, stride, size, skew):  # type: ignore[no-unt
 
 
 @inlined
-def _early(stage, er, ei, factor, work, phi, out, start, stride, size):  # type: ignore[no-untyped-def]
+def _early(stage, er, ei, fr, fi, factor, work, phi, out, start, stride, size):  # type: ignore[no-untyped-def]
     """The first three stages' combination of F with Φ, on one level."""
     at, im = np.uintp(start), np.uintp(stride)
     one, zero = work.dtype.type(1), work.dtype.type(0)
-    # E(EΦ + …) in the third stage, E(Φ + …) in the first, EΦ + … in the second
+    # F(EΦ + …) in the third stage, E(Φ + …) in the first, EΦ + … in the second
     before_r, before_i = (er, ei) if stage != FIRST else (one, zero)
-    after_r, after_i = (er, ei) if stage != SECOND else (one, zero)
+    after_r, after_i = (er, ei) if stage == FIRST else ((fr, fi) if stage == THIRD else (one, zero))
     for n in range(np.uintp(size)):
         i = at + n
         qr, qi = phi[i], phi[i + im]
@@ -153,7 +153,7 @@ def _early(stage, er, ei, factor, work, phi, out, start, stride, size):  # type:
 
 
 @inlined
-def _last(er, ei, factor, work, phi, t2, t3, t4, start, stride, size):  # type: ignore[no-untyped-def]
+def _last(er, ei, fr, fi, factor, work, phi, t2, t3, t4, start, stride, size):  # type: ignore[no-untyped-def]
     """The last stage's combination, written over Φ, on one level."""
     at, im = np.uintp(start), np.uintp(stride)
     third, two = work.dtype.type(1.0 / 3), work.dtype.type(2)
@@ -162,8 +162,8 @@ def _last(er, ei, factor, work, phi, t2, t3, t4, start, stride, size):  # type: 
         k = i + im
         sr = t2[i] + two * t3[i] - (er * phi[i] - ei * phi[k])
         si = t2[k] + two * t3[k] - (er * phi[k] + ei * phi[i])
-        work[F_RE + n] = third * (t4[i] + er * sr - ei * si) + factor * work[F_RE + n]
-        work[F_IM + n] = third * (t4[k] + er * si + ei * sr) + factor * work[F_IM + n]
+        work[F_RE + n] = third * (t4[i] + fr * sr - fi * si) + factor * work[F_RE + n]
+        work[F_IM + n] = third * (t4[k] + fr * si + fi * sr) + factor * work[F_IM + n]
     for n in range(np.uintp(size)):
         phi[at + n] = work[F_RE + n]
         phi[at + im + n] = work[F_IM + n]
@@ -171,7 +171,7 @@ def _last(er, ei, factor, work, phi, t2, t3, t4, start, stride, size):  # type: 
 
 # fmt: off
 @inlined
-def sweep(stage, source, phi, t2, t3, out, h, blocks, levels, stride, root_n, root_k, decay, c, skew):  # type: ignore[no-untyped-def]
+def sweep(stage, source, phi, t2, t3, out, h, blocks, levels, stride, root_n, root_k, decay, c, skew, later):  # type: ignore[no-untyped-def]
     """See ``generator.sweep``.
 
     A and B act on n only, so they are applied once, to the combination of the two neighbouring levels.
@@ -190,8 +190,9 @@ def sweep(stage, source, phi, t2, t3, out, h, blocks, levels, stride, root_n, ro
             _neighbours(work, source, below, above, stride, f_below, f_above, size, skew)
             _derivative(work, source, at, stride, size, skew)
             er, ei = decay[2 * k], decay[2 * k + 1]
+            fr, fi = decay[later + 2 * k], decay[later + 2 * k + 1]
             if stage == LAST:
-                _last(er, ei, factor, work, phi, t2, t3, source, at, stride, size)
+                _last(er, ei, fr, fi, factor, work, phi, t2, t3, source, at, stride, size)
             else:
-                _early(stage, er, ei, factor, work, phi, out, at, stride, size)
+                _early(stage, er, ei, fr, fi, factor, work, phi, out, at, stride, size)
 # fmt: on

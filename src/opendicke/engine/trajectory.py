@@ -14,6 +14,7 @@ from opendicke.engine.compile import compiled, inlined
 from opendicke.engine.frame import COEFFICIENTS, coefficients, moved, orthonormalise, precess
 from opendicke.engine.kernels import mean_spin, stage_gap, sweep
 from opendicke.engine.measure import CHANNELS, measure
+from opendicke.engine.moving import MovingPath, halves, later, met, turned, with_field
 from opendicke.engine.noise import NoisePath
 from opendicke.engine.stages import FIRST, LAST, SECOND, THIRD
 from opendicke.engine.window import LEVEL_MARGIN, allocate, clear, demands, enlarge, needed, stiffness, swing
@@ -131,9 +132,10 @@ def propagate(
     skew = None if dynamics.coupling_y == 0 else 1.0
     constants, c, scratch = dynamics.constants(state.buffer.dtype), np.zeros(COEFFICIENTS), np.zeros((3, 3, 3))
     outcome, step, elapsed = CROWDED, 0, 0.0
+    moving = path.moving.arrays() if isinstance(path, MovingPath) else None
     while outcome == CROWDED:
         outcome, step, elapsed, blocks, levels = _propagate(
-            state.buffer, state.window, state.frame, state.field, state.work, state.gauge, constants, skew,
+            state.buffer, state.window, state.frame, state.field, state.work, state.gauge, constants, skew, moving,
             path.steps, path.middle, path.slope, record_after, channels, step, elapsed,
             *tables(state.buffer.dtype, state.window[STRIDE], state.window[CAPACITY], dynamics.j), c, scratch,
         )  # fmt: skip
@@ -162,25 +164,27 @@ def tables(dtype: DTypeLike, stride: int, capacity: int, j: float) -> tuple[NDAr
     n, lane = np.arange(stride), np.arange(64 // np.dtype(dtype).itemsize)
     root_n = np.concatenate([np.sqrt(np.maximum(n * (2 * j - n + 1), 0.0)), lane]).astype(dtype)
     root_k = np.sqrt(np.arange(capacity + 2)).astype(dtype)
-    return root_n, root_k, np.empty(2 * capacity, dtype=dtype)
+    return root_n, root_k, np.empty(4 * capacity, dtype=dtype)
 
 
 @inlined
-def _fill_decay(decay, levels, h, omega_c, kappa):  # type: ignore[no-untyped-def]
-    """Re and Im of exp(−(κ + iω_c) k h/2)."""
-    one = np.exp(-0.5 * h * (kappa + 1j * omega_c))
+def _fill_decay(decay, first, levels, one):  # type: ignore[no-untyped-def]
+    """Re and Im of the powers of ``one``, from position ``first`` on."""
     value = 1.0 + 0j
     for k in range(levels):
-        decay[2 * k], decay[2 * k + 1] = value.real, value.imag
+        decay[first + 2 * k], decay[first + 2 * k + 1] = value.real, value.imag
         value *= one
 
 
 # fmt: off
 @inlined
-def _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope, root_n, root_k, decay, c, scratch, psi):  # type: ignore[no-untyped-def]
+def _step(buffer, size, window, frame, field, dynamics, skew, moving, row, since, early, late, h, z, slope, root_n,  # type: ignore[no-untyped-def]
+          root_k, decay, c, scratch, psi):
     """One Runge–Kutta step of length h with the noise z + slope·(time since the start of the step).
 
     Returns the rate at which ψ turned, which sets how long the next step may be.
+    ``early`` and ``late`` are the factors by which α decays in its halves. ``moving``: None, or what changes in time,
+    at ``row``, ``since`` after the start of the noise step; the rates in ``dynamics`` are then left as they are last.
     ``psi`` is ``mean_spin`` of Φ, known already. ``scratch`` is (frame of the stage, its derivative, sum).
     """
     phi, t2, t3, t4 = buffer[:size], buffer[size:2 * size], buffer[2 * size:3 * size], buffer[3 * size:4 * size]
@@ -188,10 +192,9 @@ def _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope, root_
     blocks, levels, stride = window[BLOCKS], window[LEVELS], window[STRIDE]
     moved(frame, 0.0, frame, axes)
     moved(frame, -1.0, frame, gathered)
-    # α decays exactly, with the same integrating factors as Φ; ``half`` is its factor in half a step.
-    half = np.exp(-0.5 * h * (dynamics[3] + 1j * dynamics[2]))
+    # α decays exactly, with the same integrating factors as Φ.
     start, square = field[0], psi[0]
-    amplitude, final, speed = start, half * half * start, 0.0
+    amplitude, final, speed = start, early * late * start, 0.0
     source, out = phi, t2
     for stage in range(4):
         if stage == LAST:
@@ -200,21 +203,22 @@ def _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope, root_
         if stage > FIRST:
             psi = mean_spin(source, blocks, stride, root_n, dynamics[0])
         elapsed = 0.0 if stage == FIRST else (h if stage == LAST else 0.5 * h)
-        angle = dynamics[1] * elapsed
         z_now = z + slope * elapsed
-        rate = coefficients(dynamics, dynamics[7], axes, math.cos(angle), math.sin(angle), amplitude, z_now,
-                            psi[1], psi[2], psi[3], psi[4], c, turn)
-        sweep(stage, source, phi, t2, t3, out, h, blocks, levels, stride, root_n, root_k, decay, c, skew)
+        total, push = met(moving, row, since + elapsed, amplitude, dynamics)
+        precessed = turned(moving, row, since, elapsed, dynamics)
+        rate = coefficients(dynamics, dynamics[7], axes, math.cos(precessed), math.sin(precessed), total, z_now,
+                            psi[1], psi[2], psi[3], psi[4], c, turn, push)
+        sweep(stage, source, phi, t2, t3, out, h, blocks, levels, stride, root_n, root_k, decay, c, skew, later(moving, decay))
         weight = h / 6 if stage in (FIRST, LAST) else h / 3
         reach = h if stage == THIRD else 0.5 * h
         if stage == FIRST:
-            amplitude = half * (start + reach * rate)
-            final += weight * half * half * rate
+            amplitude = early * (start + reach * rate)
+            final += weight * early * late * rate
         elif stage == LAST:
             final += weight * rate
         else:
-            amplitude = half * start + reach * rate if stage == SECOND else half * (half * start + reach * rate)
-            final += weight * half * rate
+            amplitude = early * start + reach * rate if stage == SECOND else late * (early * start + reach * rate)
+            final += weight * late * rate
         moved(gathered, weight, turn, gathered)
         moved(frame, reach, turn, axes)
         if stage == FIRST:
@@ -225,7 +229,8 @@ def _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope, root_
             source, out = t4, phi
     field[0] = final
     moved(frame, 1.0, gathered, frame)
-    precess(frame, math.cos(dynamics[1] * h), math.sin(dynamics[1] * h))
+    whole = turned(moving, row, since, h, dynamics)
+    precess(frame, math.cos(whole), math.sin(whole))
     orthonormalise(frame)
     return speed
 
@@ -238,7 +243,7 @@ def _rescale(phi, size, factor):  # type: ignore[no-untyped-def]
 
 @compiled
 def _propagate(  # type: ignore[no-untyped-def]
-    buffer, window, frame, field, work, gauge, dynamics, skew, steps, middle, slope, record_after, channels,
+    buffer, window, frame, field, work, gauge, dynamics, skew, moving, steps, middle, slope, record_after, channels,
     first, elapsed, root_n, root_k, decay, c, scratch,
 ):
     """Run along the path, from ``elapsed`` after the start of step ``first``.
@@ -252,8 +257,8 @@ def _propagate(  # type: ignore[no-untyped-def]
     size = 2 * window[STRIDE] * window[CAPACITY]
     for step in range(first, steps.size + 1):
         if record_after[step] >= 0 and elapsed == 0.0:
-            measure(buffer, window[BLOCKS], window[LEVELS], window[STRIDE], root_n, j, frame, field[0],
-                    channels[record_after[step]])
+            measure(buffer, window[BLOCKS], window[LEVELS], window[STRIDE], root_n, j, frame,
+                    with_field(moving, step, field[0]), channels[record_after[step]])
         if step == steps.size:
             break
         whole = steps[step]
@@ -274,13 +279,17 @@ def _propagate(  # type: ignore[no-untyped-def]
             window[BLOCKS], window[LEVELS] = blocks, levels
             states = min(blocks * width, int(2 * j) + 1)
             z = middle[step] + slope[step] * (elapsed - 0.5 * whole)
-            coefficients(dynamics, dynamics[7], frame, 1.0, 0.0, field[0], z, psi[1], psi[2], psi[3], psi[4], c,
-                         scratch[1])
+            total, push = met(moving, step, elapsed, field[0], dynamics)
+            coefficients(dynamics, dynamics[7], frame, 1.0, 0.0, total, z, psi[1], psi[2], psi[3], psi[4], c,
+                         scratch[1], push)
             fastest = max(stiffness(dynamics, c, states, levels, skew is None) / reach, gauge[SPEED] / swing)
             h = (whole - elapsed) / max(math.ceil((whole - elapsed) * fastest), 1)
-            _fill_decay(decay, levels, h, dynamics[2], dynamics[3])
-            gauge[SPEED] = _step(buffer, size, window, frame, field, dynamics, skew, h, z, slope[step], root_n, root_k,
-                                 decay, c, scratch, psi)
+            early, late = halves(moving, step, elapsed, h, dynamics)
+            _fill_decay(decay, 0, levels, early)
+            if moving is not None:
+                _fill_decay(decay, decay.size // 2, levels, late)
+            gauge[SPEED] = _step(buffer, size, window, frame, field, dynamics, skew, moving, step, elapsed, early, late,
+                                 h, z, slope[step], root_n, root_k, decay, c, scratch, psi)
             elapsed += h
             work[SWEEPS] += 4
             work[POINTS] += 4 * blocks * width * levels

@@ -9,7 +9,6 @@ Source: K. Müller and W. T. Strunz, *Genuine quantum effects in Dicke-type mode
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from collections.abc import Sequence
@@ -167,7 +166,7 @@ def _examples(answers: dict[str, xr.Dataset], labels: dict[str, NDArray[np.int8]
 
 def _provenance(model: DickeModel, runs: Runs, answers: dict[str, xr.Dataset]) -> dict[str, Any]:
     about = {"trajectories": runs.trajectories, "seed": runs.seed, "method": answers["n"].attrs["method"]}
-    return about | {"model": json.dumps(dataclasses.asdict(model)), "versions": answers["n"].attrs["versions"]}
+    return about | {"model": model.json(), "versions": answers["n"].attrs["versions"]}
 
 
 def _rates(

@@ -25,7 +25,7 @@ from opendicke.methods.cumulant_algebra import (
 )
 from opendicke.methods.integration import Watch, check_duration, check_tolerances
 from opendicke.methods.mean_field import fastest_rate
-from opendicke.model import DickeModel, check_model
+from opendicke.model import MORE_GENERAL, DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS, VARIABLES, from_channels
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.states import SpinCoherent
@@ -136,6 +136,8 @@ class Cumulants:
     def limits(self, model: DickeModel) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
         check_model(model)
+        if not model.is_everyday:
+            return Limits(False, False, f"Takes constant, undriven models in a vacuum. {MORE_GENERAL}", 0.0, 0.0)
         reason = (
             f"Neglects joint cumulants of more than {self.order} operators: wrong, at last unphysical, where the state "
             "splits or tunnels."
@@ -145,6 +147,7 @@ class Cumulants:
 
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Generate the equations of the model, integrate them and check the moments (one piece of work)."""
+        check_model(problem.model, "Cumulants")
         check_duration(problem, fastest_rate(problem.model))
         watch = Watch(executor)
         progress.start(1, "run", f"cumulants of order {self.order}")

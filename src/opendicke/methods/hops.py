@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from opendicke import checks
-from opendicke.description import LIMIT
+from opendicke.description import LIMIT, describe
 from opendicke.engine.fixed_basis import FixedBasis
 from opendicke.engine.noise import OrnsteinUhlenbeck
 from opendicke.engine.trajectory import TrajectoryFailure
@@ -20,7 +19,7 @@ from opendicke.methods.nuhops import noise_steps
 from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.methods.sampled import averages
 from opendicke.methods.weak_damping import check_conservation
-from opendicke.model import DickeModel, check_model
+from opendicke.model import MORE_GENERAL, DickeModel, check_model
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 
 #: Default noise step times the fastest rate of the model. At the paper's parameters and N = 4 the strong error of
@@ -106,7 +105,9 @@ class HOPS:
     def limits(self, model: DickeModel) -> Limits:
         """Limited by ``max_memory``, and by the time it takes; see :class:`opendicke.problem.Limits`."""
         check_model(model)
-        basis = FixedBasis(**asdict(model), levels=self.depth + 1)
+        if not model.is_everyday:
+            return Limits(False, True, f"HOPS takes constant, undriven models in a vacuum. {MORE_GENERAL}", 0.0, 0.0)
+        basis = FixedBasis(**describe(model), levels=self.depth + 1)
         steps = 1 / (self.step or _default_step(model, math.inf))
         seconds = steps * SECONDS_PER_CELL * (model.n_atoms + 1) * (self.depth + 1)
         memory = float(basis.memory())
@@ -141,7 +142,8 @@ class HOPSSimulator:
     def __init__(self, problem: Problem, options: HOPS) -> None:
         model = problem.model
         self.problem, self.options = problem, options
-        self._basis = FixedBasis(**asdict(model), levels=options.depth + 1)
+        check_model(model, "HOPS")
+        self._basis = FixedBasis(**describe(model), levels=options.depth + 1)
         refusal = options.too_large(model.n_atoms, self._basis.memory())
         if refusal:
             raise ValueError(refusal)
@@ -166,7 +168,7 @@ class HOPSSimulator:
         except TrajectoryFailure as failure:
             time = float(path.steps[: failure.step].sum())
             where = f"{which} stopped at time {time:g}: {failure}"
-            model = json.dumps(asdict(self.problem.model))
+            model = self.problem.model.json()
             raise TrajectoryError(f"{where} (model {model}). Try a larger depth or a smaller step.") from failure
         if top > self.options.max_top_level:
             depth = self.options.depth
@@ -181,7 +183,7 @@ class HOPSSimulator:
         depth = self.options.depth
         while True:
             depth = _deeper(depth)
-            basis = FixedBasis(**asdict(model), levels=depth + 1)
+            basis = FixedBasis(**describe(model), levels=depth + 1)
             if replace(self.options, depth=depth).too_large(model.n_atoms, basis.memory()):
                 return "No depth within max_memory is enough: use NuHOPS."
             try:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from opendicke import signals
 from opendicke.engine import mean_flow
 from opendicke.methods.integration import Watch, check_duration, check_tolerances
 from opendicke.model import DickeModel, check_model
@@ -119,7 +120,12 @@ class MeanField:
 
 
 def fastest_rate(model: DickeModel) -> float:
-    """The fastest rate that the model's parameters name."""
+    """The fastest rate that the model's parameters name, at any time; signals themselves are among them."""
+    if model.moving:
+        pull = signals.largest(model.g_minus) + signals.largest(model.g_plus)
+        loss = complex(signals.largest(model.kappa), signals.largest(model.omega_c))
+        own = (getattr(model, name).rate for name in model.moving)
+        return max(signals.largest(model.omega_a), abs(loss), pull, *own)
     pulls = abs(model.coupling), abs(model.g_minus - model.g_plus)
     return max(abs(model.omega_a), abs(complex(model.kappa, model.omega_c)), *pulls)
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke import checks
+from opendicke import checks, signals
 from opendicke.description import LIMIT
 from opendicke.engine.compile import NUMERICS
 from opendicke.engine.noise import OrnsteinUhlenbeck
@@ -29,6 +28,7 @@ from opendicke.ensemble.padding import stack_padded
 from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
 from opendicke.ensemble.streams import stream
 from opendicke.methods.mean_field import fastest_rate
+from opendicke.methods.moving import Surroundings, kinks_of
 from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.methods.sampled import averages, kept_rows, kept_states, kept_trajectories
 from opendicke.methods.weak_damping import check_conservation, check_memory
@@ -58,8 +58,10 @@ SECONDS_PER_STEP, SECONDS_PER_CELL = 1.5e-5, 4.5e-9
 BYTES_PER_CELL = 16.0 * 4  # the hierarchy and three stages
 
 
-def noise_steps(times: NDArray[np.float64], step: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """A grid of steps, none longer than ``step``, that starts at 0 and hits every one of ``times``.
+def noise_steps(
+    times: NDArray[np.float64], step: float, kinks: tuple[float, ...] = ()
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """A grid of steps, none longer than ``step``, that starts at 0 and hits every one of ``times`` and of ``kinks``.
 
     Returns:
         The step lengths, and for the start and each step's end the index of the time it hits, or −1.
@@ -67,13 +69,16 @@ def noise_steps(times: NDArray[np.float64], step: float) -> tuple[NDArray[np.flo
     Raises:
         ValueError: for more than :data:`MOST_STEPS` of them.
     """
-    edges = np.concatenate([[0.0], times])
+    wanted = np.concatenate([times, kinks])
+    order = np.argsort(wanted, kind="stable")
+    edges = np.concatenate([[0.0], wanted[order]])
     if edges[-1] / step > MOST_STEPS:
         raise checks.refuse("times, step", f"at most {MOST_STEPS} noise steps", f"{times[-1]:g} / {step:g}")
     counts = np.ceil(np.diff(edges) / step * (1 - 1e-12)).astype(np.int64)
     steps = np.repeat(np.diff(edges) / np.maximum(counts, 1), counts)
     hits = np.full(counts.sum() + 1, -1, dtype=np.int64)
-    hits[np.cumsum(counts)] = np.arange(times.size)
+    is_time = order < times.size
+    hits[np.cumsum(counts)[is_time]] = order[is_time]
     return steps, hits
 
 
@@ -222,8 +227,11 @@ class NuHOPSSimulator:
         # without any rate nothing moves, and one step per interval will do
         default = STEP_TIMES_RATE / rate if rate > 0 else math.inf
         self.step = options.step or min(default, float(problem.times[-1]) or 1.0)
-        steps, self._hits = noise_steps(problem.times, self.step)
-        self._noise = OrnsteinUhlenbeck(steps, problem.model.omega_c, problem.model.kappa)
+        steps, self._hits = noise_steps(problem.times, self.step, kinks_of(problem.model, float(problem.times[-1])))
+        model = problem.model
+        self._noise: OrnsteinUhlenbeck | Surroundings = (
+            OrnsteinUhlenbeck(steps, model.omega_c, model.kappa) if model.is_everyday else Surroundings(model, steps)
+        )
         self._frame = problem.state.frame()
         self._breaks = _breaks(problem.times, self._hits, options.keep_states)
 
@@ -252,7 +260,7 @@ class NuHOPSSimulator:
             time = float(path.steps[: first + failure.step].sum())
             where = f"trajectory {index} of seed {options.seed} stopped at time {time:g}: {failure}"
             hint = "Try a smaller step or tol, or a larger max_memory."
-            raise TrajectoryError(f"{where} (model {json.dumps(asdict(problem.model))}). {hint}") from failure
+            raise TrajectoryError(f"{where} (model {problem.model.json()}). {hint}") from failure
         kept: dict[str, NDArray[Any]] = {}
         if options.keep_trajectories:
             kept = {f"S{axis}_trajectory": channels[:, i].copy() for i, axis in enumerate("xyz")}
@@ -287,9 +295,11 @@ def forgets_slowly(model: DickeModel) -> bool:
     meanwhile. What is dropped first lies at d ≈ 4, where e^(−|z|d) passes ``tol``, and is gone within 1/R unless
     κ < 0.1 R; of many atoms most of the state lies further apart, at d² ∝ N.
     """
-    coupling, detuning = abs(model.g_minus) + abs(model.g_plus), abs(abs(model.omega_c) - abs(model.omega_a))
+    coupling = signals.largest(model.g_minus) + signals.largest(model.g_plus)
+    swept = {"omega_a", "omega_c"} & set(model.moving)  # may come to resonance
+    detuning = 0.0 if swept else abs(abs(model.omega_c) - abs(model.omega_a))
     rate = coupling if coupling >= detuning else coupling**2 / detuning
-    return model.kappa < WEAK * rate * min(1.0, FEW_ATOMS / model.n_atoms)
+    return signals.smallest(model.kappa) < WEAK * rate * min(1.0, FEW_ATOMS / model.n_atoms)
 
 
 def weakly_damped(model: DickeModel) -> bool:
@@ -300,13 +310,17 @@ def weakly_damped(model: DickeModel) -> bool:
 def _dynamics(model: DickeModel, options: NuHOPS) -> tuple[Dynamics, float]:
     """The engine's parameters, and the fastest rate of the model."""
     root = math.sqrt(model.n_atoms)
-    big_g, big_d = model.g_minus + model.g_plus, model.g_minus - model.g_plus
     rate = fastest_rate(model)
+    # Of what moves the engine is told at every step; here only whether S^y couples at all counts.
+    moving = bool(model.moving)
+    omega_a, omega_c, kappa = (0.0, 0.0, 0.0) if moving else (model.omega_a, model.omega_c, model.kappa)
+    big_g = 0.0 if moving else model.g_minus + model.g_plus
+    big_d = float(not model.is_balanced) if moving else model.g_minus - model.g_plus
     dynamics = Dynamics(
         j=model.n_atoms / 2,
-        omega_a=model.omega_a,
-        omega_c=model.omega_c,
-        kappa=model.kappa,
+        omega_a=omega_a,
+        omega_c=omega_c,
+        kappa=kappa,
         coupling_x=big_g / root,
         coupling_y=big_d / root,
         tol=options.tol,

@@ -41,7 +41,7 @@ def conserved_quantities(problem: Problem) -> dict[str, NDArray[np.float64]]:
     :math:`a^\dagger a \pm S^z` where g₊ or g₋ vanishes.
     """
     model = problem.model
-    if model.kappa > 0:
+    if not model.is_everyday or model.kappa > 0:
         return {}
     scale = 2 / math.sqrt(model.n_atoms)
     total, difference = scale * (model.g_minus + model.g_plus), scale * (model.g_minus - model.g_plus)

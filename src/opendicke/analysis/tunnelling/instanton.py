@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -91,7 +91,7 @@ def instanton(
     >>> round(answer.action.item(), 6), answer.attrs["saddle"]
     (0.029996, 'SR-')
     """
-    check_model(model)
+    check_model(model, "instanton")
     checks.choice("start", start, get_args(Start))
     checks.choice("method", method, get_args(Kind))
     thermal = checks.real("n_thermal", n_thermal, minimum=0.0)
@@ -347,7 +347,7 @@ def _dataset(orbit: Orbit, start: str, method: str, error: float, found_by: str)
         "start": start,
         "method": method,
         "n_thermal": orbit.flow.n_thermal,
-        "model": json.dumps(asdict(orbit.flow.model)),
+        "model": orbit.flow.model.json(),
         "conventions": "hbar = 1; kappa is the field decay rate (the photon number decays at 2 kappa)",
     }
     return xr.Dataset(data, coords, attrs)

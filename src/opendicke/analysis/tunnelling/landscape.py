@@ -46,7 +46,7 @@ class Landscape:
         >>> Landscape.of(BISTABLE_CUT.model(0.688, n_atoms=100)).superradiant.m.round(3)
         array([ 0.376, -0.258, -0.206])
         """
-        check_model(model)
+        check_model(model, "a mean-field landscape")
         try:
             points = tuple(fixed_point(model, kind) for kind in ("normal", "SR+", "SR-"))
         except ValueError:

@@ -1,0 +1,69 @@
+"""From a model that moves in time, is driven or thermal, to what its trajectories are handed."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opendicke import signals
+from opendicke.engine.moving import COLUMNS, NODES, GaussianField, Moving, MovingPath, parabolas
+from opendicke.engine.noise import NoisePath, OrnsteinUhlenbeck
+from opendicke.model import DickeModel
+
+
+def rates_of(model: DickeModel, times: NDArray[np.float64]) -> NDArray[np.float64]:
+    r"""ω_a, ω_c, κ, :math:`(g_-\pm g_+)/\sqrt N`, and what drives S^x and S^y, at ``times``: (..., 7)."""
+    root = math.sqrt(model.n_atoms)
+    minus, plus = signals.evaluate(model.g_minus, times), signals.evaluate(model.g_plus, times)
+    push = signals.evaluate(model.atom_drive, times)
+    found = np.stack(
+        [*(signals.evaluate(rate, times) for rate in (model.omega_a, model.omega_c, model.kappa)),
+         (minus + plus) / root, (minus - plus) / root, 2 * push.real, -2 * push.imag],
+        axis=-1,
+    )  # fmt: skip
+    assert found.shape[-1] == COLUMNS
+    return found
+
+
+def kinks_of(model: DickeModel, stop: float) -> tuple[float, ...]:
+    """The times before ``stop`` at which a parameter of ``model`` or its slope jumps: steps end there."""
+    return signals.kinks((getattr(model, name) for name in model.moving), stop)
+
+
+class Surroundings:
+    """What a trajectory meets: rates at every step, the noise, and the field of drive and thermal light.
+
+    Args:
+        model: any.
+        steps: lengths of the noise steps, which have no kink inside.
+    """
+
+    def __init__(self, model: DickeModel, steps: NDArray[np.float64]) -> None:
+        self.steps = steps
+        starts = np.concatenate([[0.0], np.cumsum(steps)[:-1]])
+        times = starts[:, None] + steps[:, None] * NODES
+        values = rates_of(model, times)
+        self.rates = parabolas(values, steps)
+        self.w, self.kappa = values[..., 2] + 1j * values[..., 1], values[..., 2]
+        #: n̄ and −iη at the nodes of every step.
+        self.photons = signals.evaluate(model.n_thermal, times)
+        self.push = -1j * signals.evaluate(model.drive, times)
+        self.field = GaussianField(steps, self.w, 2 * self.kappa * self.photons, self.push if self.push.any() else None)
+        self.constant_cavity = not {"omega_c", "kappa"} & set(model.moving)
+        self._noise: OrnsteinUhlenbeck | GaussianField
+        if self.constant_cavity:
+            self._noise = OrnsteinUhlenbeck(steps, model.omega_c, model.kappa)
+        else:
+            self._noise = GaussianField(steps, self.w.conj(), 2 * self.kappa, None)
+
+    def sample(self, rng: np.random.Generator) -> MovingPath:
+        """Draw the noise, and then the field, from 0 on."""
+        if isinstance(self._noise, OrnsteinUhlenbeck):
+            path = self._noise.sample(rng)
+        else:
+            start = complex(rng.standard_normal(2).view(np.complex128)[0]) / math.sqrt(2)
+            path = NoisePath(self.steps, *self._noise.sample(rng, start)[:2])
+        moving = Moving(self.steps, self.rates, *self.field.sample(rng, 0j))
+        return MovingPath(self.steps, path.middle, path.slope, moving)

@@ -1,0 +1,260 @@
+r"""Rates that change in time: plain data that can be stored, compared and drawn, where a function could not.
+
+Wherever a model takes a rate it takes a number or one of these. They are evaluated with ``signal(times)``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from opendicke import checks
+
+Values = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Ramp:
+    r"""Straight lines between given values; constant before the first time and after the last.
+
+    A time that stands twice is a step: the signal has the first value before it and the second from it on.
+
+    Args:
+        times: two or more times that do not decrease, none more than twice.
+        values: as many values: real, or complex for a drive.
+
+    Raises:
+        ValueError, TypeError: for times or values that are not finite, not as many, or not in order.
+
+    >>> Ramp((0.0, 10.0), (0.0, 1.0))([-1.0, 5.0, 20.0])
+    array([0. , 0.5, 1. ])
+    >>> Ramp((5.0, 5.0), (1.0, 2.0))([4.9, 5.0])  # a quench
+    array([1., 2.])
+    """
+
+    KIND: ClassVar[str] = "ramp"
+
+    times: tuple[float, ...]
+    values: tuple[complex, ...]
+
+    def __post_init__(self) -> None:
+        times = checks.real_array("times", self.times)
+        if times.size < 2 or (np.diff(times) < 0).any() or (times[2:] == times[:-2]).any():
+            raise checks.refuse("times", "two or more times in order, each at most twice", self.times)
+        _set_points(self, times)
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """The times at which the signal or its slope jumps."""
+        return tuple(sorted(set(self.times)))
+
+    @property
+    def rate(self) -> float:
+        """How fast it moves between its kinks: not at all, as far as a step must resolve it."""
+        return 0.0
+
+    def __call__(self, times: ArrayLike) -> Values:
+        """The values at ``times``."""
+        t, at, values = np.asarray(times, dtype=float), np.array(self.times), np.array(self.values)
+        right = np.clip(np.searchsorted(at, t, side="right"), 1, at.size - 1)
+        left = right - 1
+        width = at[right] - at[left]
+        part = np.clip(np.divide(t - at[left], width, out=np.where(t < at[left], 0.0, 1.0), where=width > 0), 0.0, 1.0)
+        found: Values = values[left] * (1 - part) + values[right] * part
+        return found
+
+    def extremes(self) -> Values:
+        """Values between which all others lie."""
+        return np.array(self.values)
+
+
+@dataclass(frozen=True)
+class Sine:
+    r"""A harmonic oscillation: mean + amplitude · sin(frequency · t + phase).
+
+    Args:
+        mean: the mean value, real, or complex for a drive.
+        amplitude: likewise.
+        frequency: angular frequency, > 0.
+        phase: in radians.
+
+    Raises:
+        ValueError, TypeError: for a parameter that is not a finite number, or a frequency that is not > 0.
+
+    >>> Sine(1.0, 0.5, frequency=np.pi)([0.0, 0.5])
+    array([1. , 1.5])
+    """
+
+    KIND: ClassVar[str] = "sine"
+
+    mean: complex
+    amplitude: complex
+    frequency: float
+    phase: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "amplitude"):
+            object.__setattr__(self, name, _number(name, getattr(self, name)))
+        object.__setattr__(self, "frequency", checks.real("frequency", self.frequency, above=0.0))
+        object.__setattr__(self, "phase", checks.real("phase", self.phase))
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """None: it is smooth."""
+        return ()
+
+    @property
+    def rate(self) -> float:
+        """How fast it moves."""
+        return self.frequency
+
+    def __call__(self, times: ArrayLike) -> Values:
+        """The values at ``times``."""
+        phases = self.frequency * np.asarray(times, dtype=float) + self.phase
+        found: Values = self.mean + self.amplitude * np.sin(phases)
+        return found
+
+    def extremes(self) -> Values:
+        """Values between which all others lie."""
+        return np.array([self.mean - self.amplitude, self.mean + self.amplitude])
+
+
+@dataclass(frozen=True)
+class Samples:
+    r"""A smooth curve through given values: the cubic spline ("not-a-knot"), constant outside the times.
+
+    Args:
+        times: four or more strictly increasing times.
+        values: as many values: real, or complex for a drive.
+
+    Raises:
+        ValueError, TypeError: for times or values that are not finite, not as many, or not in order.
+
+    >>> times = np.linspace(0.0, 1.0, 11)
+    >>> Samples(tuple(times), tuple(times**2))(0.55).round(6)
+    np.float64(0.3025)
+    """
+
+    KIND: ClassVar[str] = "samples"
+
+    times: tuple[float, ...]
+    values: tuple[complex, ...]
+
+    def __post_init__(self) -> None:
+        times = checks.real_array("times", self.times)
+        if times.size < 4 or (np.diff(times) <= 0).any():
+            raise checks.refuse("times", "four or more strictly increasing times", self.times)
+        _set_points(self, times)
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """The ends, where the curve stops moving."""
+        return self.times[0], self.times[-1]
+
+    @property
+    def rate(self) -> float:
+        """How fast it moves: one over the shortest distance of its times."""
+        return 1 / float(np.diff(self.times).min())
+
+    def __call__(self, times: ArrayLike) -> Values:
+        """The values at ``times``."""
+        found: Values = _spline(self.times, self.values)(np.clip(times, self.times[0], self.times[-1]))
+        return found
+
+    def extremes(self) -> Values:
+        """Values between which all others lie."""
+        values = np.array(self.values)
+        if np.iscomplexobj(values):  # only their size is asked for, and a fine grid is enough for that
+            return self(np.linspace(self.times[0], self.times[-1], 32 * len(self.times)))
+        turns = _spline(self.times, self.values).derivative().roots(extrapolate=False)
+        return np.append(values, self(turns[np.isfinite(turns)]))
+
+
+Signal = Ramp | Sine | Samples
+if TYPE_CHECKING:
+    # What needs a constant asks for one at run time (``model.check_model``); a checker cannot know.
+    Rate = Any
+    ComplexRate = Any
+else:
+    #: A real rate of a model, and a complex one.
+    Rate = float | Signal
+    ComplexRate = complex | Signal
+
+
+def rate(name: str, value: Any, *, minimum: float = -checks.LARGEST, hint: str = "") -> Rate:
+    """``value`` as a real rate: a plain float, or a signal that never falls below ``minimum``."""
+    if not isinstance(value, Signal):
+        return checks.rate(name, value, minimum=minimum, hint=hint)
+    extremes = value.extremes()
+    if np.iscomplexobj(extremes):
+        raise checks.refuse(name, "a signal of real values", value, hint, TypeError)
+    if (least := float(extremes.min())) < minimum:
+        raise checks.refuse(name, f"a signal that is nowhere below {minimum:g}", f"one that falls to {least:g}", hint)
+    return value
+
+
+def complex_rate(name: str, value: Any) -> ComplexRate:
+    """``value`` as a complex rate: a plain complex number, or a signal."""
+    return value if isinstance(value, Signal) else checks.complex_number(name, value)
+
+
+def moves(value: ComplexRate) -> bool:
+    """Whether a rate is a signal."""
+    return isinstance(value, Signal)
+
+
+def scaled(value: ComplexRate, factor: float) -> ComplexRate:
+    """A rate times a number."""
+    if isinstance(value, Sine):
+        return replace(value, mean=factor * value.mean, amplitude=factor * value.amplitude)
+    if isinstance(value, Signal):
+        return replace(value, values=tuple(factor * one for one in value.values))
+    return factor * value
+
+
+def evaluate(value: ComplexRate, times: ArrayLike) -> Values:
+    """A rate at ``times``."""
+    return value(times) if isinstance(value, Signal) else np.full(np.shape(times), value)
+
+
+def largest(value: ComplexRate) -> float:
+    """The largest modulus that a rate takes."""
+    return float(np.abs(value.extremes()).max()) if isinstance(value, Signal) else abs(value)
+
+
+def smallest(value: Rate) -> float:
+    """The smallest value that a real rate takes."""
+    return float(value.extremes().min()) if isinstance(value, Signal) else value
+
+
+def kinks(rates: Iterable[ComplexRate], stop: float) -> tuple[float, ...]:
+    """The times in (0, stop) at which one of the rates or its slope jumps, in order."""
+    found = {time for value in rates if isinstance(value, Signal) for time in value.kinks if 0 < time < stop}
+    return tuple(sorted(found))
+
+
+def _set_points(signal: Any, times: NDArray[np.float64]) -> None:
+    """Store times and values as plain tuples, the values real if they can be."""
+    values = [_number("values", value) for value in np.ravel(np.array(signal.values, dtype=object))]
+    if len(values) != times.size or np.ndim(signal.values) != 1:
+        raise checks.refuse("values", f"{times.size} numbers, as many as times", signal.values)
+    object.__setattr__(signal, "times", tuple(times.tolist()))
+    object.__setattr__(signal, "values", tuple(values))
+
+
+def _number(name: str, value: Any) -> complex:
+    """A plain float, or a plain complex number if it is complex."""
+    number = checks.complex_number(name, value)
+    return number if isinstance(value, complex | np.complexfloating) else number.real
+
+
+@functools.lru_cache(maxsize=64)
+def _spline(times: tuple[float, ...], values: tuple[complex, ...]) -> Callable[..., Any] | Any:
+    from scipy.interpolate import CubicSpline  # slow to import
+
+    return CubicSpline(times, values)
