@@ -7,7 +7,6 @@ transparent: transparent segments would show a bead at every joint.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -137,7 +136,7 @@ def legend_handles(*, dot: str) -> list[Line2D]:
 
 def scaled_spin(dataset: xr.Dataset) -> NDArray[np.float64]:
     r""":math:`2\langle\mathbf S\rangle/N` of an answer: shape (times, 3)."""
-    return 2 / _n_atoms(dataset) * np.stack([_variable(dataset, name).values for name in SPIN], axis=-1)
+    return 2 / checks.dataset_atoms(dataset) * np.stack([_variable(dataset, name).values for name in SPIN], axis=-1)
 
 
 def sphere(axes: Axes, view: View) -> Axes:
@@ -217,19 +216,13 @@ def _single(dataset: xr.Dataset, count: int) -> NDArray[np.float64]:
     if parts[0].sizes["trajectory"] < count:
         got = f"{parts[0].sizes['trajectory']} in the dataset"
         raise checks.refuse("trajectories", f"at least {count} to draw", got, hint)
-    return 2 / _n_atoms(dataset) * np.stack([part.values[:count] for part in parts], axis=-1)
+    return 2 / checks.dataset_atoms(dataset) * np.stack([part.values[:count] for part in parts], axis=-1)
 
 
 def _variable(dataset: xr.Dataset, name: str, hint: str = "") -> xr.DataArray:
     if name not in dataset:
         raise checks.refuse("dataset", f"a variable {name}", sorted(map(str, dataset.data_vars)), hint)
     return dataset[name]
-
-
-def _n_atoms(dataset: xr.Dataset) -> int:
-    if "model" not in dataset.attrs:
-        raise checks.refuse("dataset", "an answer of opendicke.solve, with its model in the attrs", dataset.attrs)
-    return int(json.loads(dataset.attrs["model"])["n_atoms"])
 
 
 def _nearest(dataset: xr.Dataset, time: float) -> int:
