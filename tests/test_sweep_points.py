@@ -110,14 +110,14 @@ def test_points_with_the_same_sizes_can_be_taken_together(swept: xr.Dataset) -> 
 
 def test_points_with_different_numbers_of_trajectories(tmp_path: Path) -> None:
     """With a precision each point takes its own number; batches and states of a point are still its own."""
-    method = od.NuHOPS(200, seed=1, keep_states=(1.0,), precision=od.Precision("Sz", absolute=0.02, minimum=32))
-    grid = {"g_minus": [2.0, 0.1]}
-    result = od.sweep(MODEL, grid, od.Normal(), TIMES, method, store=tmp_path, **SHORT)
+    method = od.NuHOPS(200, seed=1, keep_states=(1.0,), precision=od.Precision("Sz", absolute=0.1, minimum=32))
+    grid = {"g_minus": [0.2, 1.2]}
+    result = od.sweep(MODEL, grid, od.Inverted(), TIMES, method, store=tmp_path, **SHORT)
     few, many = result.trajectories.values.tolist()
     assert few < many
     for value, count in zip(grid["g_minus"], (few, many), strict=True):
         at = MODEL.replace(g_minus=value)
-        expected = od.solve(at, od.Normal(), TIMES, with_point(method, at), **SHORT)
+        expected = od.solve(at, od.Inverted(), TIMES, with_point(method, at), **SHORT)
         point = result.sel(g_minus=value)
         assert point.psi.isel(state_time=0, n=0).notnull().sum() == count
         for analyse in (squeezing, mixedness, lambda one: husimi(one, theta=[0.5], phi=[0.0])):

@@ -303,7 +303,7 @@ def normal_errors(t: NDArray[np.float64], degrees: NDArray[np.float64]) -> NDArr
     Where that probability is no floating-point number, Wallace's approximation stands in (Biometrika 46, 1959).
 
     >>> normal_errors(np.array([5.0, 5.0, 100.0]), np.array([3.0, np.inf, 400.0])).round(2)
-    array([ 2.42,  5.  , 36.18])
+    array([ 2.42,  5.  , 36.08])
     """
     from scipy.special import ndtri, stdtr
 

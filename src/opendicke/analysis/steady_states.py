@@ -51,7 +51,7 @@ def steady_states(
     >>> model = od.DickeModel(n_atoms=2, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=0.6, g_plus=0.3)
     >>> found = steady_states(model, {"kappa": [0.0, 1.0]})
     >>> found.n_photon.values.round(4)
-    array([   nan, 0.0537])
+    array([   nan, 0.0507])
     >>> found.refusal.sel(kappa=0.0).item()[:55]
     'kappa: expected a number > 0 for a unique steady state,'
     """
