@@ -136,7 +136,7 @@ def legend_handles(*, dot: str) -> list[Line2D]:
 
 def scaled_spin(dataset: xr.Dataset) -> NDArray[np.float64]:
     r""":math:`2\langle\mathbf S\rangle/N` of an answer: shape (times, 3)."""
-    return 2 / checks.dataset_atoms(dataset) * np.stack([_variable(dataset, name).values for name in SPIN], axis=-1)
+    return 2 / _n_atoms(dataset) * np.stack([_variable(dataset, name).values for name in SPIN], axis=-1)
 
 
 def sphere(axes: Axes, view: View) -> Axes:
@@ -212,17 +212,24 @@ def _single(dataset: xr.Dataset, count: int) -> NDArray[np.float64]:
     if count == 0:
         return np.empty((0, dataset.sizes["time"], 3))
     hint = "Solve with keep_trajectories=True and enough trajectories."
-    parts = [_variable(dataset, f"{name}_trajectory", hint).transpose("trajectory", "time") for name in SPIN]
+    kept = [_variable(dataset, f"{name}_trajectory", hint).transpose("trajectory", "time") for name in SPIN]
+    parts = [part.dropna("trajectory", how="all") for part in kept]  # at a point of a sweep some may be missing
     if parts[0].sizes["trajectory"] < count:
         got = f"{parts[0].sizes['trajectory']} in the dataset"
         raise checks.refuse("trajectories", f"at least {count} to draw", got, hint)
-    return 2 / checks.dataset_atoms(dataset) * np.stack([part.values[:count] for part in parts], axis=-1)
+    return 2 / _n_atoms(dataset) * np.stack([part.values[:count] for part in parts], axis=-1)
 
 
 def _variable(dataset: xr.Dataset, name: str, hint: str = "") -> xr.DataArray:
     if name not in dataset:
         raise checks.refuse("dataset", f"a variable {name}", sorted(map(str, dataset.data_vars)), hint)
     return dataset[name]
+
+
+def _n_atoms(dataset: xr.Dataset) -> int:
+    if "model" not in dataset.attrs:
+        raise checks.refuse("dataset", "an answer of opendicke.solve, with its model in the attrs", dataset.attrs)
+    return checks.dataset_atoms(dataset)
 
 
 def _nearest(dataset: xr.Dataset, time: float) -> int:
