@@ -207,6 +207,9 @@ def _with_same_trajectories(results: list[xr.Dataset]) -> list[xr.Dataset]:
     """The answers with all trajectories that any of them kept, NaN where one lacks them."""
     if "trajectory" not in results[0].coords:
         return results
+    first = results[0].trajectory
+    if all(first.equals(result.trajectory) for result in results):
+        return results
     every = np.unique(np.concatenate([result.trajectory.values for result in results]))
     return [result.reindex(trajectory=every) for result in results]
 
