@@ -6,12 +6,13 @@ import functools
 import inspect
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from opendicke import checks
 
 if TYPE_CHECKING:
+    import xarray as xr
     from qutip import Qobj
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -146,6 +147,21 @@ class DickeModel:
         r"""The Tavis–Cummings model, :math:`g_+ = 0` and :math:`g_-` = ``coupling``."""
         strength = checks.rate("coupling", coupling)
         return cls(n_atoms=n_atoms, omega_a=omega_a, omega_c=omega_c, kappa=kappa, g_minus=strength, g_plus=0.0)
+
+    @classmethod
+    def of(cls, dataset: xr.Dataset) -> DickeModel:
+        """The model that an answer of :func:`opendicke.solve` is about, or a point of :func:`opendicke.sweep`.
+
+        Raises:
+            TypeError, ValueError: for anything else, and for a sweep of which no point is chosen.
+
+        >>> import numpy as np, opendicke as od
+        >>> model = od.DickeModel.balanced(n_atoms=10, omega_a=1.0, omega_c=1.0, kappa=1.0, coupling=2.0)
+        >>> result = od.sweep(model, {"kappa": [0.5, 1.0]}, od.Normal(), [1.0], od.MeanField(), ["Sz"])
+        >>> od.DickeModel.of(result.sel(kappa=1.0)) == model
+        True
+        """
+        return cls(**checks.dataset_model(dataset, *(field.name for field in fields(cls))))
 
     @property
     def is_balanced(self) -> bool:

@@ -122,9 +122,8 @@ def solve_diagram(
         ("g_minus", "g_plus"), (G_MINUS, G_PLUS), grid, strict=True)}  # fmt: skip
     plane = BISTABLE_CUT.model(0.0, n_atoms)
     method = NuHOPS(trajectories=trajectories, seed=seed, tol=TOLERANCE)
-    answer = sweep(
-        plane, axes, Normal(), times, method, ["Sz", "n_photon"], executor=executor, progress=progress, store=store
-    )
+    options: dict[str, Any] = {"executor": executor, "progress": progress, "store": store}
+    answer = sweep(plane, axes, Normal(), times, method, ["Sz", "n_photon"], keep_batches=False, **options)
     mean_field = phase_diagram(plane, axes["g_minus"], axes["g_plus"])
     reach = superradiant_level(plane, answer.g_minus, answer.g_plus) + 0.5
     raised, error = answer.Sz.mean("time") / n_atoms + 0.5, answer.Sz_sem.mean("time") / n_atoms
