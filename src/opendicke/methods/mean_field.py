@@ -44,7 +44,8 @@ class MeanField:
         atol: absolute tolerance on m and β, 1e-20 to 0.1.
 
     Raises:
-        ValueError, TypeError: for a tolerance out of its range; for a last time beyond 1e8 over the fastest rate.
+        ValueError, TypeError: for a tolerance out of its range; for a last time beyond 1e8 over the fastest rate,
+            that at which spins turn in the field of the initial state included.
         RuntimeError: if the integrator fails or does not conserve the length of the spin.
         TimeoutError: if the ``timeout`` of :func:`opendicke.solve` is over before the last time is reached.
 
@@ -95,8 +96,7 @@ class MeanField:
         stop = float(times[-1])
         if stop == 0.0:
             return start[None, :3], np.array([beta])
-        field = 2 * (abs(model.g_minus) + abs(model.g_plus)) * abs(beta)
-        check_duration(Problem(model, state, times), max(fastest_rate(model), field))
+        check_duration(Problem(model, state, times), precession_rate(model, state))
         parameters, clock = flow_parameters(model), watch or Watch()
 
         def flow(time: float, y: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -122,6 +122,12 @@ def fastest_rate(model: DickeModel) -> float:
     """The fastest rate that the model's parameters name."""
     pulls = abs(model.coupling), abs(model.g_minus - model.g_plus)
     return max(abs(model.omega_a), abs(complex(model.kappa, model.omega_c)), *pulls)
+
+
+def precession_rate(model: DickeModel, state: SpinCoherent) -> float:
+    r"""The fastest rate that the model and the field at the start name: spins turn at 2(|g₋| + |g₊|)|β| in it."""
+    field = 2 * (abs(model.g_minus) + abs(model.g_plus)) * abs(state.alpha) / math.sqrt(model.n_atoms)
+    return max(fastest_rate(model), field)
 
 
 def flow_parameters(model: DickeModel) -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ from opendicke.engine.trajectory import (
     initial_state,
     propagate,
 )
-from opendicke.engine.window import demands
+from opendicke.engine.window import LEVEL_TOL, demands
 from opendicke.ensemble.padding import stack_padded
 from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
 from opendicke.ensemble.streams import stream
@@ -202,7 +202,7 @@ class NuHOPS:
         check_conservation(problem, solution)
         if forgets_slowly(problem.model):
             cut, _ = demands(self.tol, np.dtype(self.dtype), simulate.dynamics.weakly_damped)
-            check_memory(problem, solution, cut)
+            check_memory(problem, solution, LEVEL_TOL * cut)
         solution.attrs["noise_step"] = simulate.step
         if self.keep_trajectories:
             which = {f"{name}_trajectory": f"<{name}> of one trajectory" for name in ("Sx", "Sy", "Sz", "a")}
