@@ -110,9 +110,7 @@ def test_the_initial_state_is_read_out_exactly() -> None:
 
 
 def test_too_shallow_a_hierarchy_is_refused_with_a_depth_that_works() -> None:
-    with pytest.raises(
-        ValueError, match=r"depth: expected .* got 6 .*Try depth=22: 14 is enough here, the rest"
-    ):
+    with pytest.raises(ValueError, match=r"depth: expected .* got 6 .*Try depth=22: 14 is enough here, the rest"):
         od.solve(MODELS[3], STATES[3], TIMES, HOPS(16, seed=1, depth=6))
     result = od.solve(MODELS[3], STATES[3], TIMES, HOPS(16, seed=1, depth=22))
     assert result.attrs["top_level"] < 1e-2

@@ -99,7 +99,7 @@ def revived(n_atoms: int, photons: float, kappa: float) -> tuple[float, list[str
     moving = od.solve(model, state, times, od.NuHOPS(4, seed=1, step=0.02), ["Sz"])
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        fixed = od.solve(model, state, times, od.HOPS(4, seed=1, step=0.02, depth=200), ["Sz"])
+        fixed = od.solve(model, state, times, od.HOPS(4, seed=1, step=0.02, depth=240), ["Sz"])
     return float(np.abs(fixed.Sz - moving.Sz).max()) / (n_atoms / 2), [str(one.message) for one in told]
 
 
@@ -150,6 +150,25 @@ def test_photons_that_are_too_many(kappa: float, photons: float, stop: float, to
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             check_memory(problem, solution, 4.4e-14)
+
+
+@pytest.mark.parametrize(
+    ("kappa", "photons", "stop", "told"),
+    [
+        (0.0, 6.0, 1.0, False),
+        (0.0, 6.5, 1.0, True),
+        (0.0, 100.0, 1.0, True),
+        (0.03, 20.0, 45.0, True),
+        (0.03, 20.0, 46.0, False),
+    ],
+)
+def test_photons_that_are_too_many_seen_from_the_centre(kappa: float, photons: float, stop: float, told: bool) -> None:
+    """exp(−(23.03 − 2n)²/4n) passes 1 % at n = 6.2, and 4κnt passes 30 + 4n = 110 at t = 45.8."""
+    problem, solution = filled(kappa, photons, stop)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        check_memory(problem, solution, 1e-10, 2.0)
+    assert len(found) == told
 
 
 def test_a_run_with_many_photons_says_so() -> None:

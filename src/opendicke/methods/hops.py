@@ -17,6 +17,8 @@ from opendicke.engine.trajectory import TrajectoryFailure
 from opendicke.ensemble.executors import abandoned
 from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
 from opendicke.ensemble.streams import stream
+from opendicke.methods.integration import check_duration
+from opendicke.methods.mean_field import field_rate
 from opendicke.methods.nuhops import forgets_slowly, noise_steps
 from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.methods.sampled import averages
@@ -36,8 +38,8 @@ _MOST_DEEPER, _SHALLOW = 30, 30
 
 #: Seen from the centre of the empty cavity, levels of a component at distance d reach e^(d²/2), d² = 4n for n photons,
 #: and what is below 1e-10 of the largest is rounding: more than 1 % of the paths are concerned from 6.2 photons on.
-#: (Measured up to the revival, κ ≤ 1e-3, paths that are more than 0.02 off in <S^z>/j: one atom, none of 24 at 6 and 9
-#: photons, 14 at 11, all at 13; two atoms, one of 12 at 6 photons, two at 9, four at 12.)
+#: (Measured up to the revival, paths that are more than 0.02 off in <S^z>/j: one atom, κ = 1e-4, none of 24 at 6 and 9
+#: photons, 14 at 11, all at 13; two atoms, κ = 1e-3, one of 12 at 6 photons, two at 9, four at 12.)
 FAINT, FAINTER_PER_PHOTON = 1e-10, 2.0
 
 
@@ -82,7 +84,7 @@ class HOPS:
     Warns:
         FailedTrajectoryWarning: if some failed; the message names index, parameters and time.
         WeakDampingWarning: at κ = 0, if energy or number of excitations is off by more than its error bar allows; at
-            little κ (see :class:`opendicke.NuHOPS`), with more than about 6 photons n as long as 4κnt < 30.
+            little κ (see :class:`opendicke.NuHOPS`), with more than about 6 photons n as long as 4κnt < 30 + 4n.
 
     Source: D. Suess, A. Eisfeld and W. T. Strunz, Phys. Rev. Lett. 113, 150403 (2014), for one damped mode;
     K. Müller and W. T. Strunz, *Genuine quantum effects in Dicke-type models at large atom numbers*.
@@ -126,8 +128,8 @@ class HOPS:
         if forgets_slowly(model):
             reason = (
                 f"Exact if depth = {self.depth} is enough, which every trajectory checks, and with more than about 6 "
-                "photons until what has spread in phase space comes back (never if 4 kappa n t > 30 by then, n "
-                "photons): run warns. Use NuHOPS or Lindblad."
+                "photons until what has spread in phase space comes back (never if 4 kappa n t > 30 + 4 n by "
+                "then, n photons): run warns. Use NuHOPS or Lindblad."
             )
         return Limits(not refusal, True, refusal or reason, memory, seconds)
 
@@ -160,6 +162,7 @@ class HOPSSimulator:
     def __init__(self, problem: Problem, options: HOPS) -> None:
         model = problem.model
         self.problem, self.options = problem, options
+        check_duration(problem, field_rate(model, problem.state))
         self._basis = FixedBasis(**asdict(model), levels=options.depth + 1)
         refusal = options.too_large(model.n_atoms, self._basis.memory())
         if refusal:

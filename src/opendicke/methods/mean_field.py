@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke.engine import mean_flow
+from opendicke.ensemble.interrupts import interrupts_wait
 from opendicke.methods.integration import Watch, check_duration, check_tolerances
 from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS, from_channels
@@ -96,8 +97,10 @@ class MeanField:
         stop = float(times[-1])
         if stop == 0.0:
             return start[None, :3], np.array([beta])
-        check_duration(Problem(model, state, times), precession_rate(model, state))
+        check_duration(Problem(model, state, times), max(fastest_rate(model), field_rate(model, state)))
         parameters, clock = flow_parameters(model), watch or Watch()
+        with interrupts_wait():
+            mean_flow.velocity(parameters, start, np.empty(5))  # compiled here, if it is not yet
 
         def flow(time: float, y: NDArray[np.float64]) -> NDArray[np.float64]:
             clock.check(time)
@@ -124,10 +127,9 @@ def fastest_rate(model: DickeModel) -> float:
     return max(abs(model.omega_a), abs(complex(model.kappa, model.omega_c)), *pulls)
 
 
-def precession_rate(model: DickeModel, state: SpinCoherent) -> float:
-    r"""The fastest rate that the model and the field at the start name: spins turn at 2(|g₋| + |g₊|)|β| in it."""
-    field = 2 * (abs(model.g_minus) + abs(model.g_plus)) * abs(state.alpha) / math.sqrt(model.n_atoms)
-    return max(fastest_rate(model), field)
+def field_rate(model: DickeModel, state: SpinCoherent) -> float:
+    """The rate 2(|g₋| + |g₊|)|α|/√N at which spins turn in the field that is there at the start."""
+    return 2 * (abs(model.g_minus) + abs(model.g_plus)) * abs(state.alpha) / math.sqrt(model.n_atoms)
 
 
 def flow_parameters(model: DickeModel) -> NDArray[np.float64]:

@@ -28,7 +28,8 @@ from opendicke.engine.window import LEVEL_TOL, demands
 from opendicke.ensemble.padding import stack_padded
 from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
 from opendicke.ensemble.streams import stream
-from opendicke.methods.mean_field import fastest_rate
+from opendicke.methods.integration import check_duration
+from opendicke.methods.mean_field import fastest_rate, field_rate
 from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.methods.sampled import averages, kept_rows, kept_states, kept_trajectories
 from opendicke.methods.weak_damping import check_conservation, check_memory
@@ -218,6 +219,7 @@ class NuHOPSSimulator:
     def __init__(self, problem: Problem, options: NuHOPS) -> None:
         self.problem = problem
         self.options = options
+        check_duration(problem, field_rate(problem.model, problem.state))
         self.dynamics, rate = _dynamics(problem.model, options)
         # without any rate nothing moves, and one step per interval will do
         default = STEP_TIMES_RATE / rate if rate > 0 else math.inf

@@ -104,7 +104,8 @@ def check_memory(
     sizes = solution.extra["batch_size"][1]
     means = solution.extra["batch_means"][1][..., CHANNELS.index("n_photon")]
     photons = float((sizes @ means).max() / sizes.sum())
-    if photons <= 0 or 4 * problem.model.kappa * photons * problem.times[-1] > FORGOTTEN:
+    forgotten = FORGOTTEN + 2 * per_photon * photons
+    if photons <= 0 or 4 * problem.model.kappa * photons * problem.times[-1] > forgotten:
         return
     depth = max(-math.log(faint) - per_photon * photons, 0.0)
     share = math.exp(-(depth**2) / (4 * photons))
