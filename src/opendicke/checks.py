@@ -110,16 +110,10 @@ def complex_number(name: str, value: Any) -> complex:
 
 
 def set_real(options: Any, name: str, *, optional: bool = False, **bounds: Any) -> None:
-    """Check the number ``options.name`` of a frozen dataclass; None passes if it is ``optional``.
-
-    Fractions and numpy's numbers become plain floats. An int stays one: it is written so in the stores that there are.
-    """
+    """Check the number ``options.name`` of a frozen dataclass, and make it a float; if ``optional``, None passes."""
     value = getattr(options, name)
-    if value is None and optional:
-        return
-    number = real(name, value, **bounds)
-    if not isinstance(value, (int, float)):
-        object.__setattr__(options, name, number)
+    if value is not None or not optional:
+        object.__setattr__(options, name, real(name, value, **bounds))
 
 
 def set_integer(options: Any, name: str, **bounds: Any) -> None:

@@ -152,7 +152,7 @@ class _Asked:
                 gauge.close()
                 return None
             method = dataclasses.replace(method, trajectories=min(study.trajectories, method.trajectories))
-            options |= {"executor": Stored(executor, study), "store": None}
+            options |= {"executor": Stored(executor, study, description.limits(method), retry=False), "store": None}
         result = solve(model, self.state, self.times, method, self.observables, **options)
         return (
             result

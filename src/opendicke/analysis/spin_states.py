@@ -297,6 +297,8 @@ def state_times(dataset: xr.Dataset) -> NDArray[np.float64]:
     checks.dataset_model(dataset)
     if "state_time" not in dataset.coords or not ("psi" in dataset or "rho_spin" in dataset):
         hint = "Solve with keep_states=(...), times at which the states are kept."
+        if "rho_spin" in dataset and "state_time" not in dataset.dims:
+            hint = "A steady state has no time: give it one, dataset.expand_dims(state_time=[0.0])."
         got = f"one with {', '.join(map(str, dataset.data_vars))}"
         raise checks.refuse("dataset", "an answer of NuHOPS or Lindblad that holds spin states", got, hint)
     times: NDArray[np.float64] = np.atleast_1d(np.asarray(dataset.state_time.values, dtype=np.float64))
