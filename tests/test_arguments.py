@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 import opendicke as od
 from opendicke.analysis import fixed_points, flow, phases, tunnelling
+from opendicke.analysis.steady_states import steady_states
+from opendicke.grid import TAKEN
 from opendicke.observables.catalogue import select
-from opendicke.sweep import TAKEN
 
 RATES: dict[str, Any] = {"omega_a": 1.0, "omega_c": 1.0, "kappa": 1.0}
 COUPLINGS: dict[str, Any] = {"g_minus": 1.8, "g_plus": 0.782}
@@ -60,12 +61,15 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "solve": (od.solve, {"model": MODEL, "state": STATE, "times": [0.0, 1.0], "method": od.MeanField(),
                          "observables": ["Sz"], "executor": od.Serial(), "progress": False, "timeout": 10.0}),
     "compare": (od.compare, {"model": MODEL, "state": STATE, "times": [0.0, 1.0], "methods": [od.MeanField()],
-                             "observables": ["Sz"], "executor": od.Serial(), "progress": False}),
+                             "observables": ["Sz"], "executor": od.Serial(), "progress": False, "timeout": 10.0}),
     "sweep": (od.sweep, {
         "model": MODEL, "grid": {"kappa": [1.0]}, "state": STATE, "times": [0.0, 1.0], "method": od.MeanField(),
-        "observables": ["Sz"], "common_random_numbers": True, "executor": od.Serial(), "progress": False}),
+        "observables": ["Sz"], "common_random_numbers": True, "keep_batches": False, "max_memory": 1.0,
+        "executor": od.Serial(), "progress": False}),
     "sweep grid": (lambda kappa, coupling: od.sweep(MODEL, {"kappa": kappa, "coupling": coupling}, STATE, [1.0],
                                                     od.MeanField(), ["Sz"]), {"kappa": [1.0], "coupling": [0.5]}),
+    "steady_states": (steady_states, {"model": MODEL.replace(n_atoms=1), "grid": {"coupling": [0.5]}, "photons": 6,
+                                      "max_top_population": 1e-3, "max_memory": 1.0, "progress": False}),
     "phase": (phases.phase, {"model": MODEL}),
     "phase_diagram": (phases.phase_diagram, {"model": MODEL, "g_minus": [1.0], "g_plus": [1.0, 2.0]}),
     "tricritical_point": (phases.tricritical_point, {"model": MODEL}),
@@ -279,13 +283,12 @@ def test_what_was_taken_and_meant_something_else() -> None:
             od.NuHOPS(1, keep_trajectories=word)  # type: ignore[arg-type]
 
 
-def test_numbers_of_other_kinds_become_plain_ones_and_keys_stay() -> None:
-    """An int stays one: a store that was made with ``step=1`` has the key of an int."""
+def test_numbers_of_other_kinds_become_plain_ones() -> None:
     method = od.NuHOPS(np.int64(3), step=Fraction(1, 4), keep_states=np.array([1.0]), keep_trajectories=np.True_)
     assert method == od.NuHOPS(3, step=0.25, keep_states=(1.0,), keep_trajectories=True)
     kinds = [type(getattr(method, name)) for name in ("trajectories", "step", "keep_states", "keep_trajectories")]
     assert kinds == [int, float, tuple, bool]
-    assert type(od.NuHOPS(3, step=1).step) is int
+    assert type(od.NuHOPS(3, step=1).step) is float
 
 
 # Names in Datasets that xarray takes for something else
@@ -304,6 +307,7 @@ def datasets() -> dict[str, xr.Dataset]:
         "compare": od.compare(MODEL, STATE, [0.0, 1.0], [od.MeanField()], **short),
         "sweep": od.sweep(MODEL, {"coupling": [1.0, 2.0]}, STATE, [0.0, 1.0], sampled, **short),
         "phases": phases.phase_diagram(MODEL, [1.0], [1.0]),
+        "steady states": steady_states(MODEL, {"coupling": [0.5, 1.0]}),
     }
 
 

@@ -413,3 +413,26 @@ def test_an_unreachable_scheduler_is_one_line(study: Path, monkeypatch: pytest.M
     assert outcome.exit_code == 1
     assert outcome.stderr.startswith("Error: OSError: ")
     assert len(outcome.stderr.splitlines()) == 1
+
+
+def test_going_on_never_leaves_a_result_from_fewer_trajectories(study: Path) -> None:
+    assert call("extend", study, 60, "--quiet").exit_code == 0
+    written = files.load(study.parent / "out.nc")
+    assert json.loads(call("resume", study, "--json").output)["trajectories"] == 60  # the study file says 40
+    np.testing.assert_array_equal(files.load(study.parent / "out.nc").Sz, written.Sz)
+    for command in (["extend", study, 10], ["resume", study, "--trajectories", 10]):
+        outcome = call(*command)
+        assert outcome.exit_code == 2
+        assert "trajectories: expected at least 60, which are stored, got 10" in outcome.output
+        assert files.load(study.parent / "out.nc").attrs["trajectories"] == 60
+    study.write_text(STUDY.replace('store = "runs"\n', ""))  # nothing is stored: any number will do
+    assert json.loads(call("run", study, "--trajectories", 10, "--json").output)["trajectories"] == 10
+
+
+def test_extend_and_compare_take_a_timeout(study: Path) -> None:
+    told = json.loads(call("extend", study, 1_000_000, "--timeout", 1, "--threads", 1, "--json").output)
+    assert 0 < told["trajectories"] < 1_000_000
+    study.write_text(STUDY.replace("n_atoms = 4", "n_atoms = 40").replace("stop = 2.0", "stop = 2000.0"))
+    outcome = call("compare", study, "--method", "Lindblad", "--timeout", 0.5, "--threads", 1, "--json")
+    rows = {row["method"]: row["verdict"] for row in json.loads(outcome.output)["methods"]}
+    assert rows["Lindblad"].startswith("no answer: timeout")

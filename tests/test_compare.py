@@ -1,5 +1,6 @@
 """Methods side by side: numbers, refusals, errors, pictures; and what each method is worth against exact ones."""
 
+import json
 import time
 import warnings
 from typing import Any
@@ -11,7 +12,9 @@ from matplotlib.figure import Figure
 
 import opendicke as od
 from opendicke.analysis.correlations import covariances
-from opendicke.comparison import summary
+from opendicke.analysis.jackknife import interval
+from opendicke.comparison import normal_errors, summary, welch
+from opendicke.description import restore
 from opendicke.plots.compare import curves, deviations
 
 FIG1 = od.DickeModel.balanced(n_atoms=4, omega_a=1.0, omega_c=2.5, kappa=0.5, coupling=2.257432169523594)
@@ -173,3 +176,92 @@ def test_second_order_cumulants_miss_the_correlation_of_a_split_state() -> None:
         )
         assert max(z_real[0], z_imag[0]) < 4.5
         assert min(z_real[1], z_imag[1]) > 4.5
+
+
+def test_verdicts_from_few_trajectories_are_students() -> None:
+    """Against scipy's distributions: t in the table, the normal error of the same probability in the verdict."""
+    from scipy import stats
+
+    methods = {"exact": od.Lindblad(), "four": od.NuHOPS(trajectories=4, seed=1)}
+    table = od.compare(FIG1, TILTED, TIMES, methods, ["Sz"], executor=od.Serial())
+    assert table.trajectories.values.tolist() == [0, 4]
+    (row,) = [row for row in summary(table) if row["method"] == "four"]
+    t = float(abs(table.Sz_z.sel(solver="four")).max())
+    expected = stats.norm.isf(stats.t.sf(t, 3))
+    assert row["largest_z"] == pytest.approx(expected, rel=1e-12)
+    assert expected < 0.9 * t
+    assert f"at most {expected:.1f} standard errors" in row["verdict"]
+
+
+def test_two_sampled_methods_share_degrees_of_freedom() -> None:
+    """Welch and Satterthwaite, written out; a complex variable has an error of each part."""
+    from scipy import stats
+
+    methods = [od.NuHOPS(trajectories=4, seed=1), od.NuHOPS(trajectories=9, seed=2)]
+    table = od.compare(FIG1, TILTED, [2.0], methods, ["a"], executor=od.Serial())
+    found = []
+    for part in ("real", "imag"):
+        one, other = (getattr(error, part) ** 2 for error in table.a_sem.values[:, 0])
+        degrees = (one + other) ** 2 / (one**2 / 3 + other**2 / 8)
+        assert 3 < degrees < 11
+        found.append(stats.norm.isf(stats.t.sf(abs(getattr(table.a_z.values[1, 0], part)), degrees)))
+    assert summary(table)[1]["largest_z"] == pytest.approx(max(found), rel=1e-9)
+
+
+def test_normal_errors_over_the_whole_range() -> None:
+    """Exact against scipy; finite and growing also where probabilities are no floating-point numbers any more."""
+    from scipy import stats
+
+    for degrees in (1.0, 3.0, 29.0, np.inf):
+        t = np.array([-6.0, -0.5, 0.0, 0.5, 6.0])
+        expected = np.sign(t) * stats.norm.isf(stats.t.sf(abs(t), degrees))
+        np.testing.assert_allclose(normal_errors(t, np.full(5, degrees)), expected, rtol=1e-9, atol=1e-12)
+    t = np.geomspace(1, 1e6, 2001)
+    for degrees in (30.0, 300.0, 3000.0, 1e6):
+        z = normal_errors(t, np.full(t.size, degrees))
+        assert (np.diff(z) > 0).all()
+        assert np.isfinite(z).all()
+        assert (z <= t).all()
+    assert normal_errors(np.array([1e4]), np.array([np.inf])) == 1e4
+
+
+def test_false_alarms_of_verdicts_are_as_rare_as_they_say() -> None:
+    """Four and six normal numbers with unequal variances: 2 of these standard errors are passed in 4.55 % of 40 000.
+
+    Welch's approximation is off by up to 10 % there; taken as normal, the rate would be above 10 %.
+    """
+    rng = np.random.default_rng(4)
+    first, second = rng.normal(size=(4, 40_000)), 2 * rng.normal(size=(6, 40_000))
+    errors = [sample.std(axis=0, ddof=1) / np.sqrt(len(sample)) for sample in (first, second)]
+    t = (first.mean(axis=0) - second.mean(axis=0)) / np.hypot(*errors)
+    rate = float((abs(normal_errors(t, welch(*errors, 4, 6))) > 2).mean())
+    assert abs(rate / 0.0455 - 1) < 0.1 + 4.5 * np.sqrt(1 / (0.0455 * t.size))
+    assert (abs(t) > 2).mean() > 0.08
+
+
+def test_a_method_that_takes_too_long_stays_in_the_table() -> None:
+    methods = {"slow": od.Lindblad(photons=200), "mean field": od.MeanField()}
+    began = time.perf_counter()
+    table = od.compare(FIG1.replace(n_atoms=10), TILTED, [1000.0], methods, ["Sz"], timeout=1.0, progress=False)
+    assert time.perf_counter() - began < 30
+    assert "timeout" in str(table.refusal.sel(solver="slow").item())
+    assert np.isfinite(table.Sz.sel(solver="mean field")).all()
+    assert summary(table)[0]["verdict"].startswith("no answer: ")
+    for wrong in (0.0, "long"):
+        with pytest.raises((TypeError, ValueError), match=r"^timeout: expected"):
+            od.compare(FIG1, TILTED, TIMES, methods, timeout=wrong)
+
+
+def test_model_and_state_can_be_read_back(table: xr.Dataset) -> None:
+    answer = od.solve(FIG1, TILTED, TIMES, od.MeanField())
+    assert table.attrs["state"] == answer.attrs["state"]
+    assert od.DickeModel.of(table) == FIG1
+    assert restore(od.SpinCoherent, json.loads(table.attrs["state"])) == TILTED
+
+
+def test_intervals_of_a_comparison(table: xr.Dataset) -> None:
+    low, high = interval(table, "Sz")
+    sampled = od.solve(FIG1, TILTED, TIMES, METHODS["nuHOPS"], executor=od.Serial())
+    for end, expected in zip((low, high), interval(sampled, "Sz"), strict=True):
+        np.testing.assert_allclose(end.sel(solver="nuHOPS"), expected, rtol=1e-12)
+    np.testing.assert_array_equal(low.sel(solver="exact"), table.Sz.sel(solver="exact"))  # nothing is sampled

@@ -105,6 +105,41 @@ def test_every_option_that_determines_numbers_is_in_the_key() -> None:
         assert key(method=dataclasses.replace(METHOD, **{name: value})) == key()
 
 
+INTS = [
+    (od.NuHOPS, {"step": 1, "feedback": 2}),
+    (od.HOPS, {"step": 1, "max_top_level": 1}),
+    (od.TruncatedWigner, {"step": 1}),
+]
+
+
+@pytest.mark.parametrize(("kind", "options"), INTS, ids=lambda value: getattr(value, "__name__", ""))
+def test_equal_numbers_have_one_key(kind: Any, options: dict[str, int]) -> None:
+    """And the key is that of floats: those of stores written by version 1 with floats, as all defaults are, stay."""
+    as_ints, as_floats = kind(10, **options), kind(10, **{name: float(value) for name, value in options.items()})
+    assert key(method=as_ints) == key(method=as_floats)
+    told = describe(Problem(MODEL, STATE, TIMES), as_ints)["options"]
+    assert all(type(told[name]) is float for name in options)
+
+
+def test_integer_parameters_have_the_key_of_real_ones() -> None:
+    numbers = {"omega_a": 1, "omega_c": 2, "kappa": 1, "g_minus": 1, "g_plus": 0}
+    whole = od.DickeModel(n_atoms=6, **numbers)
+    real = od.DickeModel(n_atoms=6, **{name: float(value) for name, value in numbers.items()})
+    assert key(whole, od.SpinCoherent(1, 2, alpha=1), times=[0.0, 1.0]) == key(
+        real, od.SpinCoherent(1.0, 2.0, alpha=1.0), times=[0.0, 1.0]
+    )
+    assert with_point(METHOD, whole).point == with_point(METHOD, real).point
+
+
+@pytest.mark.parametrize("name", description.FIRST_REALS)
+def test_every_real_option_is_canonical(name: str) -> None:
+    told = describe(Problem(MODEL, STATE, TIMES), METHOD)
+    forms = [told | {"options": told["options"] | {name: form}} for form in (1, 1.0)]
+    assert key_of(description.canonical(forms[0])) == key_of(description.canonical(forms[1]))
+    none = told | {"options": told["options"] | {name: None}}
+    assert description.canonical(none)["options"][name] is None
+
+
 @pytest.mark.parametrize("method", [METHOD, od.HOPS(10, seed=4)], ids=lambda method: type(method).__name__)
 def test_the_engine_s_numbers_are_in_the_key(method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     before = key(method=method)

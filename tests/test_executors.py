@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor
@@ -19,6 +21,7 @@ import xarray as xr
 
 import opendicke as od
 from opendicke.ensemble.executors import RESTARTS, Deadline, check_executor, opened
+from opendicke.ensemble.interrupts import interrupts_wait
 from opendicke.ensemble.run import BlockRunner, Sample
 
 MODEL = od.DickeModel(n_atoms=5, omega_a=1.0, omega_c=2.5, kappa=0.5, g_minus=1.1, g_plus=-0.6)
@@ -226,6 +229,73 @@ def test_an_interrupt_is_a_keyboard_interrupt(tmp_path: Path) -> None:
     counts = {"Serial": 12, "Threads": 3, "Processes": 2}
     expected = [f"{name} KeyboardInterrupt" for name, count in counts.items() for _ in range(count)]
     assert run.stdout.split("\n")[:-1] == expected
+
+
+class Prepared:
+    """Work whose preparation is interrupted (so many times) where exceptions get lost: in a callback of C code."""
+
+    def __init__(self, interrupts: int) -> None:
+        self.interrupts, self.prepared = interrupts, False
+
+    def prepare(self) -> None:
+        def callback() -> None:
+            signal.raise_signal(signal.SIGINT)
+
+        for _ in range(self.interrupts):
+            ctypes.CFUNCTYPE(None)(callback)()
+        self.prepared = True
+
+    def __call__(self, item: int) -> int:
+        return item
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Interrupts are ignored where the tests were started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("executor", [od.Serial(), od.Threads(2)])
+def test_an_interrupt_while_compiling_is_not_lost(executor: Any) -> None:
+    work = Prepared(1)
+    with pytest.raises(KeyboardInterrupt):
+        list(executor.map(work, range(3)))
+    assert work.prepared
+    assert list(executor.map(Prepared(0), range(3))) == [0, 1, 2]
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_a_second_interrupt_does_not_wait() -> None:
+    reached = []
+
+    def work() -> None:
+        with interrupts_wait():
+            for attempt in (1, 2):
+                signal.raise_signal(signal.SIGINT)
+                reached.append(attempt)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert reached == [1]
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_interrupts_that_are_ignored_or_none_of_this_thread_s_business() -> None:
+    def elsewhere() -> None:
+        with interrupts_wait():
+            pass
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with interrupts_wait():
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.mark.parametrize("executor", [0, "", [], "x", 2.0, od.Threads, od.Serial, object()])

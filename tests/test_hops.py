@@ -1,5 +1,6 @@
 """HOPS against the exact master equation, within statistical error, and against nuHOPS on the same noise."""
 
+import re
 from functools import cache
 from typing import Any
 
@@ -11,6 +12,7 @@ import opendicke as od
 from opendicke.engine.noise import NoisePath, OrnsteinUhlenbeck
 from opendicke.methods import hops
 from opendicke.methods.hops import HOPS
+from opendicke.problem import Problem
 
 TIMES = (0.6, 1.5, 3.0)
 #: Largest |z| allowed among about 80 real numbers a case: a correct method fails a case with probability 5e-4.
@@ -109,10 +111,43 @@ def test_the_initial_state_is_read_out_exactly() -> None:
 
 
 def test_too_shallow_a_hierarchy_is_refused_with_a_depth_that_works() -> None:
-    with pytest.raises(ValueError, match=r"depth: expected .* got 6 .*Try depth=14"):
+    with pytest.raises(ValueError, match=r"depth: expected .* got 6 .*Try depth=22: 14 is enough here, the rest"):
         od.solve(MODELS[3], STATES[3], TIMES, HOPS(16, seed=1, depth=6))
-    result = od.solve(MODELS[3], STATES[3], TIMES, HOPS(16, seed=1, depth=20))
+    result = od.solve(MODELS[3], STATES[3], TIMES, HOPS(16, seed=1, depth=22))
     assert result.attrs["top_level"] < 1e-2
+
+
+#: Spins that spread, whose trajectories need different depths.
+WIDE = od.DickeModel.balanced(n_atoms=8, omega_a=1.0, omega_c=1.0, kappa=0.3, coupling=1.6)
+
+
+@pytest.mark.parametrize(
+    ("model", "stop", "depth"), [(MODELS[3], 3.0, 2), (WIDE, 6.0, 12), (WIDE, 6.0, 20)], ids=["few", "wide", "deep"]
+)
+def test_who_follows_the_hint_gets_an_answer(model: od.DickeModel, stop: float, depth: int) -> None:
+    """For many trajectories, at once. (With a depth that is just enough for the one refused it took two or three.)"""
+    depths, state = [depth], od.SpinCoherent(np.pi / 4, np.pi)
+    while True:
+        try:
+            od.solve(model, state, [stop], HOPS(200, seed=1, depth=depths[-1]))
+            break
+        except ValueError as refused:
+            depths.append(int(re.findall(r"Try depth=(\d+)", str(refused))[0]))
+    assert len(depths) == 2, depths
+
+
+def test_the_search_for_a_depth_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where none is enough, and where none that is enough fits."""
+    problem = Problem(MODELS[3], STATES[3], np.array(TIMES))
+    small = HOPS(1, seed=1, depth=6, max_memory=560 * 14 / 2**30)
+    with pytest.raises(ValueError, match=r"No depth within max_memory is enough: use NuHOPS\.$"):
+        hops.HOPSSimulator(problem, small)(0)
+    between = HOPS(1, seed=1, depth=6, max_memory=560 * 16 / 2**30)
+    with pytest.raises(ValueError, match=r"Try depth=14, enough here: more does not fit into max_memory\.$"):
+        hops.HOPSSimulator(problem, between)(0)
+    monkeypatch.setattr(hops, "_MOST_DEEPER", 1)
+    with pytest.raises(ValueError, match=r"No depth tried is enough: use NuHOPS\.$"):
+        hops.HOPSSimulator(problem, HOPS(1, seed=1, depth=6, max_top_level=1e-100))(0)
 
 
 def test_a_model_without_rates_stands_still() -> None:

@@ -229,3 +229,10 @@ def test_intervals_of_everything_with_an_error_bar() -> None:
             low, high = interval(dataset, name, 0.9)
             expected = 2 * stats.t.ppf(0.95, degrees) * dataset[f"{name}_sem"]
             xr.testing.assert_allclose(high - low, expected.rename(None).drop_attrs())
+
+
+def test_an_interval_without_degrees_of_freedom_says_what_is_missing() -> None:
+    """And does not claim that the error bar itself is there, or is not."""
+    answer = od.solve(MODEL, STATE, [0.5], od.NuHOPS(trajectories=16), ["Sz"], progress=False).drop_attrs()
+    with pytest.raises(ValueError, match=r"^name: expected a variable with an error bar of known degrees of freedom"):
+        interval(answer, "Sz")

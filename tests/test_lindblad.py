@@ -168,6 +168,29 @@ def test_the_timeout_holds() -> None:
         od.solve(model, od.SpinCoherent(np.pi / 4, np.pi), [1.0], od.Lindblad(photons=40), timeout=0.2)
 
 
+@pytest.mark.parametrize("method", [od.Lindblad(photons=40), od.MeanField(), od.Cumulants()])
+def test_the_timeout_holds_within_a_step(method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time is looked at whenever rates are computed: one evaluation is the most that is waited for."""
+    looked = []
+    monkeypatch.setattr(Watch, "check", lambda self, reached: looked.append(reached))
+    od.solve(FIG1.replace(n_atoms=2), od.SpinCoherent(np.pi / 4, np.pi), [1e-6], method)
+    assert len(looked) > 12  # DOP853 computes them as often in a single step
+
+
+#: All that integrate; the others choose their steps at once.
+SPUN = [od.MeanField(), od.Cumulants(), od.Cumulants(closure="collective"), od.NuHOPS(1), od.HOPS(1)]
+
+
+@pytest.mark.parametrize("method", SPUN)
+def test_a_field_that_turns_spins_for_ever_is_refused(method: Any) -> None:
+    """And where it has no time to turn them it is followed."""
+    state = od.SpinCoherent(1.0, 0.3, alpha=1e15)
+    with pytest.raises(ValueError, match="times: expected a last time of at most 1e"):
+        od.solve(FIG1, state, [1.0], method)
+    if not isinstance(method, od.NuHOPS | od.HOPS):  # these lose all digits of ψ to so large a field
+        od.solve(FIG1, state, [1e-15], method)
+
+
 def test_what_would_never_end_is_refused() -> None:
     for method in (od.Lindblad(), od.MeanField(), od.Cumulants()):
         with pytest.raises(ValueError, match="times: expected a last time of at most 1e"):

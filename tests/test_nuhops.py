@@ -438,11 +438,14 @@ def test_the_noise_grid_hits_every_time(step: float) -> None:
 
 
 class Poisoned(OrnsteinUhlenbeck):
-    """Noise with a NaN in step 7 of the path drawn second, and in the last step of the path drawn fourth."""
+    """Noise with a NaN in step 7 of the path drawn second, and in the last step of the path drawn fourth.
+
+    The path that is drawn to compile does not count.
+    """
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.drawn = 0
+        self.drawn = -1
 
     def sample(self, rng: np.random.Generator) -> NoisePath:
         path = super().sample(rng)

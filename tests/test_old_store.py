@@ -13,7 +13,9 @@ import pytest
 import xarray as xr
 
 import opendicke as od
-from opendicke.ensemble.store import Store
+from opendicke.ensemble.store import Store, Study, key_of
+from opendicke.problem import Problem
+from opendicke.solve import describe
 from opendicke.stored import open_study
 
 DATA = Path(__file__).parent / "data"
@@ -72,6 +74,45 @@ def test_what_was_stored_is_what_is_read(name: str, old: Path) -> None:
     parts |= {f"kept.{part}": values for part, values in last.kept.items()}
     found = {part: np.ascontiguousarray(values).view(float).ravel().tolist() for part, values in parts.items()}
     assert found == expected["last"]
+
+
+def stored_with(options: dict[str, Any], place: Path) -> str:
+    """Eight trajectories, in a study whose description holds these numbers as they are."""
+    problem = Problem(FEW, FILLED, np.array([0.5]))
+    method = od.NuHOPS(8, seed=4, step=1, feedback=3)
+    od.solve(FEW, FILLED, [0.5], method, store=place / "new", executor=od.Serial())
+    (new,) = Store(place / "new").studies()
+    told = describe(problem, method)
+    told["options"] |= options
+    path = place / key_of(told)
+    path.mkdir()
+    (path / "study.json").write_text(json.dumps({"format": 1, "description": told}))
+    chunk = new.read(range(8))
+    assert chunk is not None
+    Study(path).write(chunk)
+    shutil.rmtree(place / "new")
+    return path.name
+
+
+@pytest.mark.parametrize("written", [{"step": 1, "feedback": 3}, {"step": 1}, {}], ids=str)
+@pytest.mark.parametrize("asked", [1, 1.0], ids=repr)
+def test_ints_and_floats_are_the_same_study(
+    written: dict[str, Any], asked: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found, read and extended, whichever way it was written and is asked for."""
+    stored = stored_with(written, tmp_path)
+
+    def solve(trajectories: int, store: Path | None = tmp_path) -> xr.Dataset:
+        method = od.NuHOPS(trajectories, seed=4, step=asked, feedback=3)
+        return od.solve(FEW, FILLED, [0.5], method, store=store, executor=od.Serial())
+
+    plain = solve(8, None).drop_attrs()
+    with monkeypatch.context() as patch:
+        patch.setattr("opendicke.methods.nuhops.propagate", never)
+        for answer in (solve(8), open_study(tmp_path, stored)):
+            xr.testing.assert_identical(answer.drop_attrs(), plain)
+    xr.testing.assert_identical(solve(12).drop_attrs(), solve(12, None).drop_attrs())
+    assert [(study.key, study.trajectories) for study in Store(tmp_path).studies()] == [(stored, 12)]
 
 
 @pytest.mark.usefixtures("nothing_runs")

@@ -22,6 +22,31 @@ def test_version(monkeypatch: pytest.MonkeyPatch) -> None:
         od.nothing  # noqa: B018
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["steady_state", "squeezing", "negativity", "husimi", "mixedness", "instanton", "BISTABLE_CUT", "fixed_points",
+     "open_study", "save", "load", "tunnelling", "plots"],
+)  # fmt: skip
+def test_what_is_elsewhere_is_pointed_to(name: str) -> None:
+    """The answer can be run as it is, in a fresh process."""
+    code = (
+        "import opendicke as od\n"
+        f"try: od.{name}\n"
+        "except AttributeError as error: hint = str(error)\n"
+        "exec(hint.split('Did you mean: ')[1])\n"
+        f"assert {name} is not None"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_what_is_nowhere_is_not_pointed_to() -> None:
+    for name in ("nothing", "a|b", "_cos_sin", "__wrapped__", "check_duration"):
+        with pytest.raises(AttributeError, match=r"has no attribute '.*'\.$"):
+            getattr(od, name)
+    with pytest.raises(AttributeError, match=r"\. Did you mean: from opendicke\.analysis\.phases import phase$"):
+        od.analysis.phase  # noqa: B018
+
+
 def test_only_public_names_show() -> None:
     shown = {name for name in dir(od) if not name.startswith("_")}
     assert shown == set(od.__all__)

@@ -119,6 +119,18 @@ def test_what_cannot_be_drawn_is_refused(exact: xr.Dataset, mean_field: xr.Datas
         bloch.plot_bloch(exact.drop_attrs(), axes)
 
 
+def test_a_point_of_a_sweep_is_drawn_with_its_own_trajectories() -> None:
+    """Of a point that took fewer than others only those are drawn, and no more than there are."""
+    method = od.NuHOPS(96, seed=1, keep_trajectories=True, precision=od.Precision("Sz", absolute=0.1, minimum=32))
+    model = od.DickeModel(n_atoms=4, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=1.0, g_plus=0.5)
+    swept = od.sweep(model, {"g_minus": [0.2, 1.2]}, od.Inverted(), [0.0, 1.0], method, progress=False)
+    assert swept.trajectories.values.tolist() == [32, 64]
+    axes = Figure().add_subplot()
+    bloch.plot_bloch(swept.sel(g_minus=0.2), axes, trajectories=32)
+    with pytest.raises(ValueError, match="trajectories: expected at least 33 to draw, got '32 in the dataset'"):
+        bloch.plot_bloch(swept.sel(g_minus=0.2), axes, trajectories=33)
+
+
 def test_pictures_are_written_whole_and_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with style.paper():
         figure = Figure(figsize=(style.COLUMN, 1.0))

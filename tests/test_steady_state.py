@@ -12,6 +12,7 @@ from scipy.sparse.linalg import splu
 import opendicke as od
 from opendicke.analysis import slow_modes
 from opendicke.analysis.slow_modes import SlowModes
+from opendicke.analysis.spin_states import mixedness
 from opendicke.analysis.steady_state import liouvillian_spectrum, steady_state
 from opendicke.methods.davidson import NotConverged, modes_near
 from opendicke.methods.lindblad import channels_of
@@ -54,6 +55,22 @@ def generator_error(model: od.DickeModel, photons: int, checked: od.DickeModel) 
         vector = sector.vector(rho.reshape(model.n_atoms + 1, levels, model.n_atoms + 1, levels))
         found += sector.density_matrix(sector(vector)).reshape(total, total)
     return float(np.abs(found - expected).max())
+
+
+def test_a_steady_state_is_analysed_as_its_refusal_says() -> None:
+    """Whatever wants states; the numbers are those of the density matrix."""
+    model = od.DickeModel(n_atoms=2, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=0.6, g_plus=0.3)
+    dataset = steady_state(model)
+    with pytest.raises(ValueError, match="A steady state has no time: give it one, dataset") as refused:
+        mixedness(dataset)
+    call = str(refused.value).split("give it one, ")[1].removesuffix(".")
+    timed = eval(call, {"dataset": dataset})
+    rho = dataset.rho_spin.values
+    assert mixedness(timed).purity.item() == pytest.approx(np.trace(rho @ rho).real, abs=1e-12)
+    for analyse in (od.analysis.negativity.negativity, od.analysis.husimi.husimi):
+        with pytest.raises(ValueError, match="A steady state has no time"):
+            analyse(dataset)
+        analyse(timed)
 
 
 def test_both_sectors_together_are_the_liouvillian() -> None:

@@ -137,6 +137,135 @@ def assert_same(result: xr.Dataset, expected: xr.Dataset) -> None:
     xr.testing.assert_identical(result.drop_attrs(), expected.drop_attrs())
 
 
+NEAR = od.DickeModel.balanced(n_atoms=1000, omega_a=1.0, omega_c=2.5, kappa=0.5, coupling=2.2574)
+
+
+def run_near(store: Path, limit: float, trajectories: int = 80) -> xr.Dataset:
+    """Some of these outgrow a limit of 2^−10 GiB."""
+    method = od.NuHOPS(trajectories=trajectories, seed=1, max_memory=limit, tol=1e-3)
+    return od.solve(NEAR, od.SpinCoherent(np.pi / 4, np.pi), [0.0, 8.0], method, store=store)
+
+
+@pytest.mark.parametrize("victim", [range(64), range(64, 80)], ids=str)
+def test_a_study_opened_again_keeps_its_limits(tmp_path: Path, victim: range) -> None:
+    """Damaged chunks are mended under the limits of the others: the same numbers, failures and files."""
+    with pytest.warns(od.FailedTrajectoryWarning):
+        expected = run_near(tmp_path, 2.0**-10)
+    study = only_study(tmp_path)
+    assert study.limits() == {"max_memory": 2.0**-10}
+    content = study.file(victim).read_bytes()
+    study.file(victim).write_bytes(b"damaged")
+    with pytest.warns(od.FailedTrajectoryWarning):
+        assert_identical(open_study(tmp_path, study.key), expected)
+    assert study.file(victim).read_bytes() == content
+
+
+def test_opening_a_study_runs_no_failed_trajectory_again(tmp_path: Path) -> None:
+    """Not even where other chunks were run under a larger limit."""
+    with pytest.warns(od.FailedTrajectoryWarning):
+        failed = run_near(tmp_path, 2.0**-10, 64).attrs["failed_trajectories"]
+    file = only_study(tmp_path).file(range(64))
+    content = file.read_bytes()
+    run_near(tmp_path, 2.0)
+    file.write_bytes(content)
+    study = only_study(tmp_path)
+    assert study.limits() == {"max_memory": 2.0}
+    with pytest.warns(od.FailedTrajectoryWarning):
+        assert count_runs(lambda: assert_failed(open_study(tmp_path, study.key), failed)) == 0
+    assert file.read_bytes() == content
+
+
+def assert_failed(result: xr.Dataset, failed: str) -> None:
+    assert result.attrs["failed_trajectories"] == failed != "[]"
+
+
+def test_a_damaged_chunk_of_a_sweep_is_mended_under_its_limits(tmp_path: Path) -> None:
+    def sweep(run_missing: bool) -> xr.Dataset:
+        method = od.NuHOPS(trajectories=40, seed=4, max_memory=0.5)
+        grid = {"omega_a": [1.0]}
+        return od.sweep(MODEL, grid, STATE, TIMES, method, store=tmp_path, run_missing=run_missing)
+
+    expected = sweep(True)
+    file = only_study(tmp_path).file(range(40))
+    content = file.read_bytes()
+    file.write_bytes(b"damaged")
+    assert_same(sweep(False).drop_vars("wall_time_s"), expected.drop_vars("wall_time_s"))
+    assert file.read_bytes() == content
+
+
+def folder_in_place(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def dangling_link(file: Path) -> None:
+    file.rename(file.with_suffix(".moved"))
+    file.symlink_to(file.with_suffix(".elsewhere"))
+
+
+def link_to_itself(file: Path) -> None:
+    file.unlink()
+    file.symlink_to(file)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links")
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (folder_in_place, r"is a folder\. Put the file back, or move it away"),
+        (dangling_link, r"is a link to .*elsewhere, which is not there\. Bring that back, or move it away"),
+        (link_to_itself, r"is a link to .*, which is not there\. Bring that back, or move it away"),
+    ],
+)
+def test_what_cannot_be_read_is_named_and_left_as_it_is(
+    tmp_path: Path, reference: xr.Dataset, harm: Callable[[Path], None], told: str
+) -> None:
+    """Only what is there and damaged is run again."""
+    run(store=tmp_path)
+    study = only_study(tmp_path)
+    file = study.file(range(64, 128))
+    harm(file)
+    for use in (
+        lambda: run(store=tmp_path),
+        lambda: open_study(tmp_path, study.key),
+        lambda: Store(tmp_path / "other").merge(Store(tmp_path)),
+    ):
+        with pytest.raises(StoreError, match=rf"^chunk {file}: {told} to have its trajectories run again\.$"):
+            use()
+    assert file.is_symlink() or file.is_dir()
+    file.rename(tmp_path / "away")
+    assert_identical(run(store=tmp_path), reference)
+
+
+def test_a_chunk_without_permission_is_not_overwritten(
+    tmp_path: Path, reference: xr.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tests may run as root, whom no permission stops: the refusal is made by hand."""
+    run(store=tmp_path)
+    file = only_study(tmp_path).file(range(64, 128))
+    content, read = file.read_bytes(), Path.read_bytes
+
+    def refuse(self: Path) -> bytes:
+        if self == file:
+            raise PermissionError(13, "Permission denied", str(self))
+        return read(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", refuse)
+        with pytest.raises(StoreError, match=rf"^chunk {file}: cannot be read \(.*denied.*\)\. Make it readable, or"):
+            run(store=tmp_path)
+    assert file.read_bytes() == content
+    assert_identical(run(store=tmp_path), reference)
+
+
+def test_a_chunk_that_another_process_replaced_is_no_error(tmp_path: Path) -> None:
+    run(20, store=tmp_path)
+    study = only_study(tmp_path)
+    ((chunk, file),) = study.files()
+    file.unlink()
+    assert study._read(file, chunk) is None
+
+
 def test_each_study_has_its_own_key() -> None:
     def key(model: od.DickeModel = MODEL, seed: int = 4, times: object = TIMES, tol: float = 1e-4, n: int = 10) -> str:
         problem = od.solve.__globals__["Problem"](model, STATE, np.asarray(times))

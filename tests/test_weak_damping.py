@@ -92,6 +92,36 @@ def test_hops_tells_that_it_fails_without_damping() -> None:
         od.solve(model, od.SpinCoherent(np.pi, 0, alpha=5), [31.0], od.HOPS(32, seed=4, depth=250))
 
 
+def revived(n_atoms: int, photons: float, kappa: float) -> tuple[float, list[str]]:
+    """How far HOPS is from NuHOPS along the same noise, up to the revival, in <S^z>/j; and what it warns of."""
+    model = od.DickeModel.tavis_cummings(n_atoms=n_atoms, omega_a=0.0, omega_c=0.0, kappa=kappa, coupling=1.0)
+    state, times = od.SpinCoherent(np.pi, 0, alpha=photons**0.5), np.linspace(0, 7 * (photons * n_atoms) ** 0.5, 24)
+    moving = od.solve(model, state, times, od.NuHOPS(4, seed=1, step=0.02), ["Sz"])
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        fixed = od.solve(model, state, times, od.HOPS(4, seed=1, step=0.02, depth=240), ["Sz"])
+    return float(np.abs(fixed.Sz - moving.Sz).max()) / (n_atoms / 2), [str(one.message) for one in told]
+
+
+@pytest.mark.parametrize(("n_atoms", "photons"), [(1, 4), (1, 5), (2, 3)])
+def test_hops_is_right_with_few_photons_and_does_not_warn(n_atoms: int, photons: float) -> None:
+    error, told = revived(n_atoms, photons, 1e-3)
+    assert error < 1e-3
+    assert told == []
+
+
+@pytest.mark.parametrize(("n_atoms", "photons", "kappa"), [(1, 13, 1e-3), (1, 20, 1e-2), (2, 16, 1e-3)])
+def test_hops_warns_where_it_is_wrong(n_atoms: int, photons: float, kappa: float) -> None:
+    error, told = revived(n_atoms, photons, kappa)
+    assert error > 0.02
+    assert [text for text in told if "too faint to be kept" in text and "Use NuHOPS or Lindblad." in text]
+
+
+def test_hops_tells_its_limits() -> None:
+    assert "6 photons" in od.HOPS(1).limits(CLOSED).reason
+    assert "photons" not in od.HOPS(1).limits(CLOSED.replace(kappa=0.5)).reason
+
+
 def filled(kappa: float, photons: float, stop: float) -> tuple[Problem, Solution]:
     """Eight batches of a run that had so many photons."""
     means = np.zeros((8, 1, len(CHANNELS)))
@@ -115,11 +145,30 @@ def test_photons_that_are_too_many(kappa: float, photons: float, stop: float, to
     problem, solution = filled(kappa, photons, stop)
     if told:
         with pytest.warns(od.WeakDampingWarning, match="too faint to be kept"):
-            check_memory(problem, solution, 4.4e-11)
+            check_memory(problem, solution, 4.4e-14)
     else:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            check_memory(problem, solution, 4.4e-11)
+            check_memory(problem, solution, 4.4e-14)
+
+
+@pytest.mark.parametrize(
+    ("kappa", "photons", "stop", "told"),
+    [
+        (0.0, 6.0, 1.0, False),
+        (0.0, 6.5, 1.0, True),
+        (0.0, 100.0, 1.0, True),
+        (0.03, 20.0, 45.0, True),
+        (0.03, 20.0, 46.0, False),
+    ],
+)
+def test_photons_that_are_too_many_seen_from_the_centre(kappa: float, photons: float, stop: float, told: bool) -> None:
+    """exp(−(23.03 − 2n)²/4n) passes 1 % at n = 6.2, and 4κnt passes 30 + 4n = 110 at t = 45.8."""
+    problem, solution = filled(kappa, photons, stop)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        check_memory(problem, solution, 1e-10, 2.0)
+    assert len(found) == told
 
 
 def test_a_run_with_many_photons_says_so() -> None:

@@ -65,7 +65,11 @@ def __getattr__(name: str) -> str:
         from opendicke.version import version
 
         return version()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}. {hint_for(name)}".rstrip())
+    from opendicke.places import place_of
+
+    place = place_of(name)
+    hint = hint_for(name) or (f"Did you mean: {place}" if place else "")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}. {hint}".rstrip())
 
 
 def __dir__() -> list[str]:

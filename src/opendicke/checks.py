@@ -110,16 +110,10 @@ def complex_number(name: str, value: Any) -> complex:
 
 
 def set_real(options: Any, name: str, *, optional: bool = False, **bounds: Any) -> None:
-    """Check the number ``options.name`` of a frozen dataclass; None passes if it is ``optional``.
-
-    Fractions and numpy's numbers become plain floats. An int stays one: it is written so in the stores that there are.
-    """
+    """Check the number ``options.name`` of a frozen dataclass, and make it a float; if ``optional``, None passes."""
     value = getattr(options, name)
-    if value is None and optional:
-        return
-    number = real(name, value, **bounds)
-    if not isinstance(value, (int, float)):
-        object.__setattr__(options, name, number)
+    if value is not None or not optional:
+        object.__setattr__(options, name, real(name, value, **bounds))
 
 
 def set_integer(options: Any, name: str, **bounds: Any) -> None:
@@ -282,11 +276,18 @@ def find_time(time: float, times: NDArray[np.float64]) -> int | None:
     return index if math.isclose(times[index], time, rel_tol=SAME_TIME) else None
 
 
-def dataset_model(dataset: Any) -> dict[str, Any]:
+def dataset_model(dataset: Any, *wanted: str) -> dict[str, Any]:
     """The parameters of the model that ``dataset`` is an answer about.
 
+    Those that a sweep varies are read from its coordinates, once a point is chosen.
+
+    Args:
+        dataset: the answer.
+        wanted: parameters that must be among them.
+
     Raises:
-        TypeError: if it is not an answer of ``opendicke.solve``.
+        TypeError: if it is not an answer of ``opendicke.solve`` or ``opendicke.sweep``.
+        ValueError: if it is one about several values of a parameter that is wanted.
     """
     import xarray as xr  # slow to import
 
@@ -294,7 +295,20 @@ def dataset_model(dataset: Any) -> dict[str, Any]:
         hint = "Keep its attrs: with xarray, xr.set_options(keep_attrs=True)."
         raise refuse("dataset", "a Dataset that opendicke.solve returned", type(dataset), hint, TypeError)
     model: dict[str, Any] = json.loads(dataset.attrs["model"])
+    swept = [str(name) for name in json.loads(dataset.attrs.get("swept", "[]"))]
+    model |= {name: dataset[name].item() for name in swept if name in dataset.coords and dataset[name].size == 1}
+    lacking = [name for name in wanted if name not in model]
+    if lacking:
+        over = dict.fromkeys(str(dim) for name in lacking if name in dataset.coords for dim in dataset[name].dims)
+        got = f"a sweep over {', '.join(over)}" if over else "one without that coordinate"
+        hint = f"Choose a point of the sweep and keep its coordinates, e.g. result.isel({next(iter(over), 'kappa')}=0)."
+        raise refuse("dataset", f"an answer with a single {', '.join(lacking)}", got, hint)
     return model
+
+
+def dataset_atoms(dataset: Any) -> int:
+    """N of the model that ``dataset`` is an answer about; see :func:`dataset_model`."""
+    return int(dataset_model(dataset, "n_atoms")["n_atoms"])
 
 
 def some_times(name: str, times: Any) -> tuple[float, ...]:

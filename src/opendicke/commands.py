@@ -123,6 +123,26 @@ def _refused_options() -> Iterator[None]:
         raise click.UsageError(f"--{name.replace('_', '-')}: {text}") from problem
 
 
+def _with_all_stored(study: StudyFile, trajectories: int | None) -> StudyFile:
+    """The study with at least as many trajectories as its store holds; a smaller number that was asked for is refused.
+
+    So a result is not replaced by one from fewer.
+    """
+    from opendicke.problem import Problem
+    from opendicke.solve import as_store, describe
+
+    if study.store is None:
+        return study
+    found = as_store(study.store).lookup(describe(Problem(study.model, study.state, study.times), study.method))
+    stored = 0 if found is None else found.trajectories
+    if stored <= study.method.trajectories:
+        return study
+    if trajectories is None:
+        return study.with_trajectories(stored)
+    text = f"trajectories: expected at least {stored}, which are stored, got {trajectories}."
+    raise click.UsageError(f"{text} Name more, or another store and result in the study file.")
+
+
 @click.command()
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path), default=Path("study.toml"))
 def init(path: Path) -> None:
@@ -155,35 +175,57 @@ def run(
     as_json: bool,
 ) -> None:
     """Run a study file, or go on with it where it was interrupted, and write its result."""
+    with _asked(study, trajectories) as asked:
+        _solve(asked, timeout, threads, dask, quiet, as_json)
+
+
+def _solve(
+    asked: StudyFile, timeout: float | None, threads: int | None, dask: str | None, quiet: bool, as_json: bool
+) -> None:
+    """Run a study and write its result."""
     import opendicke as od
     from opendicke import files
 
-    with _asked(study, trajectories) as asked:
-        result = od.solve(
-            asked.model,
-            asked.state,
-            asked.times,
-            asked.method,
-            asked.observables,
-            executor=executor_for(threads, dask),
-            progress=False if quiet or as_json else None,
-            store=asked.store,
-            timeout=timeout,
-        )
-        _report(result.attrs, files.save(result, asked.result), quiet, as_json)
+    result = od.solve(
+        asked.model,
+        asked.state,
+        asked.times,
+        asked.method,
+        asked.observables,
+        executor=executor_for(threads, dask),
+        progress=False if quiet or as_json else None,
+        store=asked.store,
+        timeout=timeout,
+    )
+    _report(result.attrs, files.save(result, asked.result), quiet, as_json)
 
 
 @click.command()
 @STUDY
 @click.argument("trajectories", type=click.IntRange(min=1))
+@TIMEOUT
 @THREADS
 @DASK
 @QUIET
 @JSON
-@click.pass_context
-def extend(context: click.Context, /, **options: Any) -> None:
-    """Run a study file with TRAJECTORIES instead of its own number: only what is not stored yet is run."""
-    context.invoke(run, timeout=None, **options)
+def extend(study: Path, trajectories: int, **options: Any) -> None:
+    """Run a study file with TRAJECTORIES, at least as many as are stored: only what is not stored yet is run."""
+    with _asked(study, trajectories) as asked:
+        _solve(_with_all_stored(asked, trajectories), **options)
+
+
+@click.command()
+@STUDY
+@TRAJECTORIES
+@TIMEOUT
+@THREADS
+@DASK
+@QUIET
+@JSON
+def resume(study: Path, trajectories: int | None, **options: Any) -> None:
+    """Go on with a study file: as `run`, but never with fewer trajectories than are stored."""
+    with _asked(study, trajectories) as asked:
+        _solve(_with_all_stored(asked, trajectories), **options)
 
 
 @click.command()
@@ -265,10 +307,15 @@ def _method_names(context: click.Context, parameter: click.Parameter, incomplete
 @click.option(
     "--method", "methods", multiple=True, required=True, shell_complete=_method_names, help="Its name; repeat it."
 )
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for each method; see `run --help`."
+)
 @THREADS
 @QUIET
 @JSON
-def compare(study: Path, methods: tuple[str, ...], threads: int | None, quiet: bool, as_json: bool) -> None:
+def compare(
+    study: Path, methods: tuple[str, ...], timeout: float | None, threads: int | None, quiet: bool, as_json: bool
+) -> None:
     """Solve a study file's problem with its own method and others, and write them side by side."""
     from opendicke import files
     from opendicke.comparison import compare as solve_all
@@ -286,7 +333,7 @@ def compare(study: Path, methods: tuple[str, ...], threads: int | None, quiet: b
                 chosen[name] = METHODS[name](trajectories=count, seed=seed) if sampled else METHODS[name]()
         executor, progress = executor_for(threads, None), False if quiet or as_json else None
         problem = (asked.model, asked.state, asked.times, chosen, asked.observables)
-        result = solve_all(*problem, executor=executor, progress=progress)
+        result = solve_all(*problem, executor=executor, progress=progress, timeout=timeout)
         path = files.save(result, asked.result.with_name(f"{asked.result.stem}-compared.nc"))
     rows = summary(result)
     if as_json:
@@ -434,8 +481,5 @@ def _drawn_and_checked(
         return {name: draw(datasets) for name, draw in pictures.items()}, figure3.check(datasets), []
     return {"figureS4": figure_s4.plot(datasets)}, figure_s4.check(datasets), []
 
-
-#: `resume` is `run`: a run always goes on from what is stored.
-resume = click.Command("resume", callback=run.callback, params=run.params, help=run.help)
 
 COMMANDS = (init, run, resume, extend, sweep, compare, phases, figure, doctor)

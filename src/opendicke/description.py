@@ -8,6 +8,8 @@ what determines the numbers and nothing else, and the fields of a dataclass say 
 - :data:`LIMIT`: a field that only limits resources never takes part. Two limits of version 1 did take part
   (:data:`FIRST_LIMITS`): they stand in every description with the value that was their default then, whatever the
   limit is, so that the keys of that version stay what they are.
+- numbers that are the same have one form: real options are floats. Version 1 wrote an int where one was given
+  (:data:`FIRST_REALS`); :func:`canonical` makes both alike.
 - how many trajectories, and when to stop (:data:`COUNTS`), are no part of what one trajectory is.
 """
 
@@ -50,6 +52,10 @@ FIRST_LIMITS = {
     "HOPS": FirstLimit("max_memory", 1.0, "max_memory", 1.0),
 }
 
+#: Real options that version 1 wrote as an int where they were given as one; since then they are floats. The list is
+#: closed.
+FIRST_REALS = ("step", "tol", "feedback", "max_top_level")
+
 
 def added(since: str, neutral: Any) -> dict[str, Any]:
     """Metadata of a field that was added in version ``since``; with the value ``neutral`` all is as it was before.
@@ -88,8 +94,13 @@ def describe_method(method: Any) -> dict[str, Any]:
 
 
 def canonical(study: dict[str, Any]) -> dict[str, Any]:
-    """The description of a study as this version writes it: the same whatever limits it was once run with."""
-    return study | {"options": study["options"] | _first_limits(study["method"])}
+    """The description of a study as this version writes it.
+
+    It is the same whatever limits it was once run with, and whether an option was given as 1 or as 1.0.
+    """
+    options = study["options"] | _first_limits(study["method"])
+    whole = {name: float(options[name]) for name in FIRST_REALS if type(options.get(name)) is int}
+    return study | {"options": options | whole}
 
 
 def limits(method: Any) -> dict[str, float]:
@@ -97,10 +108,16 @@ def limits(method: Any) -> dict[str, float]:
     return {item.name: float(getattr(method, item.name)) for item in dataclasses.fields(method) if _is_limit(item)}
 
 
+def with_limits(method: Any, told: Mapping[str, float]) -> Any:
+    """The method with those of the limits ``told`` that it has."""
+    return dataclasses.replace(method, **{name: told[name] for name in limits(method) if name in told})
+
+
 def limits_told(study: dict[str, Any]) -> dict[str, float]:
     """The limits that a study of version 1 was run with, according to its description, in today's units."""
     first = FIRST_LIMITS.get(study["method"])
-    return {} if first is None else {first.field: study["options"][first.written] * first.unit}
+    told = None if first is None else study["options"].get(first.written)
+    return {first.field: told * first.unit} if first is not None and isinstance(told, int | float) else {}
 
 
 def restore(kind: Any, told: Mapping[str, Any]) -> Any:

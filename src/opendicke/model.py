@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from opendicke import checks, signals
-from opendicke.description import added, describe
+from opendicke.description import added, describe, restore
 from opendicke.signals import ComplexRate, Rate
 
 if TYPE_CHECKING:
+    import xarray as xr
     from qutip import Qobj
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -145,8 +146,16 @@ class DickeModel:
     @classmethod
     @by_name
     def balanced(
-        cls, *, n_atoms: int, omega_a: Rate, omega_c: Rate, kappa: Rate, coupling: Rate, n_thermal: Rate = 0.0,
-        drive: ComplexRate = 0j, atom_drive: ComplexRate = 0j,
+        cls,
+        *,
+        n_atoms: int,
+        omega_a: Rate,
+        omega_c: Rate,
+        kappa: Rate,
+        coupling: Rate,
+        n_thermal: Rate = 0.0,
+        drive: ComplexRate = 0j,
+        atom_drive: ComplexRate = 0j,
     ) -> DickeModel:
         r"""The Hepp–Lieb Dicke model, :math:`g_- = g_+ = \bar g`, with ``coupling`` :math:`= 2\bar g`.
 
@@ -157,27 +166,66 @@ class DickeModel:
         """
         half = signals.scaled(signals.rate("coupling", coupling), 0.5)
         return cls(
-            n_atoms=n_atoms, omega_a=omega_a, omega_c=omega_c, kappa=kappa, g_minus=half, g_plus=half,
-            n_thermal=n_thermal, drive=drive, atom_drive=atom_drive,
+            n_atoms=n_atoms,
+            omega_a=omega_a,
+            omega_c=omega_c,
+            kappa=kappa,
+            g_minus=half,
+            g_plus=half,
+            n_thermal=n_thermal,
+            drive=drive,
+            atom_drive=atom_drive,
         )
 
     @classmethod
     @by_name
     def tavis_cummings(
-        cls, *, n_atoms: int, omega_a: Rate, omega_c: Rate, kappa: Rate, coupling: Rate, n_thermal: Rate = 0.0,
-        drive: ComplexRate = 0j, atom_drive: ComplexRate = 0j,
+        cls,
+        *,
+        n_atoms: int,
+        omega_a: Rate,
+        omega_c: Rate,
+        kappa: Rate,
+        coupling: Rate,
+        n_thermal: Rate = 0.0,
+        drive: ComplexRate = 0j,
+        atom_drive: ComplexRate = 0j,
     ) -> DickeModel:
         r"""The Tavis–Cummings model, :math:`g_+ = 0` and :math:`g_-` = ``coupling``."""
         strength = signals.rate("coupling", coupling)
         return cls(
-            n_atoms=n_atoms, omega_a=omega_a, omega_c=omega_c, kappa=kappa, g_minus=strength, g_plus=0.0,
-            n_thermal=n_thermal, drive=drive, atom_drive=atom_drive,
+            n_atoms=n_atoms,
+            omega_a=omega_a,
+            omega_c=omega_c,
+            kappa=kappa,
+            g_minus=strength,
+            g_plus=0.0,
+            n_thermal=n_thermal,
+            drive=drive,
+            atom_drive=atom_drive,
         )
+
+    @classmethod
+    def of(cls, dataset: xr.Dataset) -> DickeModel:
+        """The model that an answer of :func:`opendicke.solve` is about, or a point of :func:`opendicke.sweep`.
+
+        Raises:
+            TypeError, ValueError: for anything else, and for a sweep of which no point is chosen.
+
+        >>> import numpy as np, opendicke as od
+        >>> model = od.DickeModel.balanced(n_atoms=10, omega_a=1.0, omega_c=1.0, kappa=1.0, coupling=2.0)
+        >>> result = od.sweep(model, {"kappa": [0.5, 1.0]}, od.Normal(), [1.0], od.MeanField(), ["Sz"])
+        >>> od.DickeModel.of(result.sel(kappa=1.0)) == model
+        True
+        """
+        needed = [item.name for item in fields(cls) if "neutral" not in item.metadata]
+        model: DickeModel = restore(cls, checks.dataset_model(dataset, *needed))
+        return model
 
     @property
     def is_balanced(self) -> bool:
         """Whether :math:`g_- = g_+`."""
-        return self.g_minus == self.g_plus
+        return bool(self.g_minus == self.g_plus)
 
     @property
     def coupling(self) -> float:

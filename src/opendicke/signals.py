@@ -6,7 +6,7 @@ Wherever a model takes a rate it takes a number or one of these. They are evalua
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -212,8 +212,8 @@ def scaled(value: ComplexRate, factor: float) -> ComplexRate:
     """A rate times a number."""
     if isinstance(value, Sine):
         return replace(value, mean=factor * value.mean, amplitude=factor * value.amplitude)
-    if isinstance(value, Signal):
-        return replace(value, values=tuple(factor * one for one in value.values))
+    if isinstance(value, Ramp | Samples):
+        return type(value)(value.times, tuple(factor * one for one in value.values))
     return factor * value
 
 
@@ -254,7 +254,7 @@ def _number(name: str, value: Any) -> complex:
 
 
 @functools.lru_cache(maxsize=64)
-def _spline(times: tuple[float, ...], values: tuple[complex, ...]) -> Callable[..., Any] | Any:
+def _spline(times: tuple[float, ...], values: tuple[complex, ...]) -> Any:
     from scipy.interpolate import CubicSpline  # slow to import
 
     return CubicSpline(times, values)

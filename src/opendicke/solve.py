@@ -54,8 +54,11 @@ def solve(
         progress: None for a bar on a terminal only, True or False to force it, or a meter of your own.
         store: a folder (or :class:`opendicke.Store`) where finished trajectories are kept: the same call goes on where
             it was interrupted, and one with more trajectories runs only the new ones. Sampled methods only.
-        timeout: seconds after which no more trajectories are waited for; those done are averaged. A method that
-            integrates one set of equations (Lindblad, MeanField, Cumulants) raises TimeoutError. None for no limit.
+        timeout: seconds after which no more trajectories are waited for; those done are averaged. They come in blocks
+            of up to 16, and neither a block nor a trajectory is broken off: at least one block is waited for, and each
+            that was begun before the end delays it (the default executors end other blocks before their next
+            trajectory). A method that integrates one set of equations (Lindblad, MeanField, Cumulants) looks at the
+            time whenever it computes rates, and raises TimeoutError. None for no limit.
 
     Returns:
         Dataset with dimension ``time``, one variable per name, ``<name>_sem`` (standard error of the mean)

@@ -9,7 +9,7 @@ from typing import Any
 import xarray as xr
 
 from opendicke import checks
-from opendicke.description import restore, restore_method
+from opendicke.description import limits, restore, restore_method, with_limits
 from opendicke.ensemble.executors import Serial
 from opendicke.ensemble.store import Store, Stored, StoreError
 from opendicke.model import DickeModel
@@ -23,6 +23,8 @@ log = logging.getLogger("opendicke.store")
 def open_study(store: Store | str | Path, key: str) -> xr.Dataset:
     """Average the trajectories that a store holds of one study; nothing is run (but damaged chunks are mended).
 
+    They are mended under the largest limits (``max_memory``) that the study was run with.
+
     Args:
         store: a folder, or a Store.
         key: the study's key, or its first digits.
@@ -32,7 +34,8 @@ def open_study(store: Store | str | Path, key: str) -> xr.Dataset:
         in the log says so if later ones are stored.
 
     Raises:
-        StoreError: if there is no such study, nothing in it, or something that this version does not know.
+        StoreError: if there is no such study, nothing in it, or something that this version does not know; if a chunk
+            cannot be read.
     """
     study = as_store(store).find(key)
     about: dict[str, Any] = study.check()
@@ -44,9 +47,11 @@ def open_study(store: Store | str | Path, key: str) -> xr.Dataset:
         raise StoreError(f"study {study.key}: its method is {about['method']!r:.80}, and none of {', '.join(METHODS)}")
     try:
         method = restore_method(METHODS[about["method"]], about["options"], study.trajectories)
+        method = with_limits(method, study.limits())
         state, model = restore(SpinCoherent, about["state"]), restore(DickeModel, about["model"])
         times = checks.time_grid(about["times"])
     except (TypeError, ValueError) as problem:
         raise StoreError(f"study {study.key}: this version cannot tell what it is ({problem})") from problem
     # this very study, whatever this version would call it
-    return solve(model, state, times, method, executor=Stored(Serial(), study), progress=False)
+    mending = Stored(Serial(), study, limits(method), retry=False)
+    return solve(model, state, times, method, executor=mending, progress=False)

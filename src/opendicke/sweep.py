@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,35 +19,16 @@ from opendicke import checks, description
 from opendicke.ensemble.executors import Serial, Threads, check_executor, closing, opened
 from opendicke.ensemble.store import Store, Stored, StoreError
 from opendicke.ensemble.study import Study
+from opendicke.grid import Grid, nbytes
 from opendicke.methods.hops import HOPS, HOPSSimulator
+from opendicke.methods.lindblad import Lindblad
 from opendicke.methods.nuhops import NuHOPS, NuHOPSSimulator
 from opendicke.methods.truncated_wigner import TruncatedWigner, WignerSimulator
-from opendicke.model import DickeModel, check_model
-from opendicke.observables.catalogue import VARIABLES
+from opendicke.model import DickeModel
 from opendicke.problem import Executor, Method, Problem, Progress
 from opendicke.progress import SharedMeter, meter
 from opendicke.solve import as_store, check_method, describe, solve
 from opendicke.states import SpinCoherent, check_state
-
-#: Numbers in a result's attrs that become variables of the sweep.
-COUNTS = (
-    "trajectories",
-    "largest_states",
-    "largest_levels",
-    "right_hand_sides",
-    "dropped_weight",
-    "noise_step",
-    "precision_reached",
-    "wall_time_s",
-)
-
-
-#: Names that a parameter cannot have: other names in the answer, and options of xarray's ``sel``, ``isel``, ``interp``.
-TAKEN = frozenset(
-    {"time", "self", "method", "tolerance", "drop", "indexers", "missing_dims", "coords", "assume_sorted", "kwargs"}
-    | {*VARIABLES, *COUNTS, "method_non_numeric", "labels", "errors", "copy", "fill_value"}
-)
-
 
 #: Points in work at a time, at most: as many as there are workers, so that none waits for the end of a point.
 MOST_POINTS = 32
@@ -72,6 +52,8 @@ def sweep(
     *,
     common_random_numbers: bool = False,
     run_missing: bool = True,
+    keep_batches: bool = True,
+    max_memory: float = 4.0,
     executor: Executor | None = None,
     progress: Progress | bool | None = None,
     store: Store | str | Path | None = None,
@@ -90,15 +72,24 @@ def sweep(
             grid: a grid may be refined without losing what is done.
         run_missing: False runs nothing and returns what ``store`` holds by now, with NaN at points that are not begun:
             a look at a sweep that is still running elsewhere.
+        keep_batches: keep the means over batches of trajectories, from which :mod:`opendicke.analysis` makes error
+            bars: at each time some 700 numbers for each point.
+        max_memory: memory that the answer may take, in GiB, while it is put together.
         progress: None for a bar on a terminal only. It counts the trajectories of all points (a point that meets its
             ``Precision`` early counts in full), or points where there are no trajectories.
         store: a folder where trajectories are kept; what is done is never run again.
 
     Returns:
-        Dataset with a dimension for each parameter besides ``time``, and how many trajectories each point took.
+        Dataset with a dimension for each parameter in front of those of :func:`opendicke.solve`, and how many
+        trajectories each point took. ``result.sel(kappa=1.0)`` (all parameters chosen) is an answer that
+        :mod:`opendicke.analysis` and :meth:`DickeModel.of` take as they take one of ``solve``. Trajectories and states
+        that the method keeps are NaN where a point has fewer than others. In the attrs, ``model`` holds the parameters
+        that all points share; those named in ``swept`` are coordinates.
 
     Raises:
-        ValueError, TypeError: for a grid that does not fit the model; the message names the parameter.
+        ValueError, TypeError: for a grid that does not fit the model; the message names the parameter. For an answer
+            that needs more than ``max_memory``, as soon as a point shows that; for density matrices of different sizes
+            (``Lindblad(keep_states=...)`` over ``n_atoms``).
         StoreError: if nothing is to be run and nothing is stored.
 
     >>> from opendicke.methods.mean_field import MeanField
@@ -112,21 +103,25 @@ def sweep(
     check_state(state)
     checks.flag("common_random_numbers", common_random_numbers)
     checks.flag("run_missing", run_missing)
-    axes = _axes(grid)
-    points = list(_points(model, axes))
+    checks.flag("keep_batches", keep_batches)
+    most = checks.real("max_memory", max_memory, above=0.0)
+    over = Grid.of(model, grid)
+    _check_states(over, method)
+    instants = checks.time_grid(times)
     if common_random_numbers:
-        method = _with_common_step(method, [Problem(at, state, checks.time_grid(times)) for _, at in points])
+        method = _with_common_step(method, [Problem(at, state, instants) for at in over.models])
     trajectories = getattr(method, "trajectories", None)
-    shared = SharedMeter(meter(progress), len(points), trajectories)
+    shared = SharedMeter(meter(progress), over.size, trajectories)
     asked = _Asked(
-        state, checks.time_grid(times), method, observables, common_random_numbers, run_missing, store, shared
+        state, instants, method, observables, common_random_numbers, run_missing, keep_batches, store, shared
     )
     try:
         with opened(check_executor(executor)) as started:
             together = min(getattr(started, "workers", None) or 1, MOST_POINTS) if trajectories else 1
             who = Threads(together) if together > 1 else Serial()
+            points = list(zip(over.places, over.models, strict=True))
             with closing(who.map(partial(asked.solve, started), points)) as results:
-                return assemble(axes, list(results))
+                return assemble(over, method, list(_within(most, over.size, results)))
     finally:
         shared.close()
 
@@ -141,11 +136,12 @@ class _Asked:
     observables: Any
     common_random_numbers: bool
     run_missing: bool
+    keep_batches: bool
     store: Store | str | Path | None
     meter: SharedMeter
 
     def solve(self, executor: Executor, point: tuple[dict[str, Any], DickeModel]) -> xr.Dataset | None:
-        """The answer at one point, time series and attrs only; None where nothing is stored and nothing to be run."""
+        """The answer at one point; None where nothing is stored and nothing to be run."""
         place, model = point
         method = self.method if self.common_random_numbers else with_point(self.method, model)
         gauge = self.meter.point({name: f"{value:g}" for name, value in place.items()})
@@ -156,9 +152,13 @@ class _Asked:
                 gauge.close()
                 return None
             method = dataclasses.replace(method, trajectories=min(study.trajectories, method.trajectories))
-            options |= {"executor": Stored(executor, study), "store": None}
+            options |= {"executor": Stored(executor, study, description.limits(method), retry=False), "store": None}
         result = solve(model, self.state, self.times, method, self.observables, **options)
-        return result[[name for name, data in result.data_vars.items() if data.dims == ("time",)]]
+        return (
+            result
+            if self.keep_batches
+            else result.drop_dims("batch", errors="ignore").drop_vars("channel", errors="ignore")
+        )
 
 
 def _with_common_step(method: Any, problems: list[Problem]) -> Any:
@@ -185,58 +185,28 @@ def _begun(problem: Problem, method: Any, store: Store | str | Path | None) -> S
     return study if study is not None and study.trajectories else None
 
 
-def _axes(grid: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
-    if not isinstance(grid, Mapping) or not grid:
-        expected = "a mapping from at least one parameter to its values"
-        raise checks.refuse("grid", expected, grid, error=ValueError if isinstance(grid, Mapping) else TypeError)
-    for name in grid:
-        if not isinstance(name, str) or not name.isidentifier() or name in TAKEN:
-            raise checks.refuse("grid", "names of parameters that the answer has no other use for", name)
-    axes: dict[str, NDArray[Any]] = {}
-    for name, values in grid.items():
-        axis = checks.real_array(f"grid[{name!r}]", values)
-        if np.unique(axis).size != axis.size:
-            raise checks.refuse(f"grid[{name!r}]", "a one-dimensional sequence of different values", values)
-        whole = np.asarray(values).dtype.kind in "iu"
-        axes[name] = np.array(values) if whole else axis
-    return axes
+def _check_states(grid: Grid, method: Any) -> None:
+    """Refuse density matrices of different sizes: they have no common array."""
+    if isinstance(method, Lindblad) and method.keep_states and "n_atoms" in grid.swept:
+        atoms = sorted({model.n_atoms for model in grid.models})
+        hint = "Sweep without keep_states, or the other parameters at one n_atoms after the other."
+        raise checks.refuse("method", "keep_states at a single n_atoms only", f"n_atoms = {atoms}", hint)
 
 
-def _points(
-    model: DickeModel | Callable[..., DickeModel], axes: dict[str, NDArray[Any]]
-) -> Iterator[tuple[dict[str, Any], DickeModel]]:
-    """Every point of the grid: its parameters, and its model."""
-    if not callable(model):
-        check_model(model)
-    known = {field.name for field in dataclasses.fields(DickeModel)} | {"coupling"}
-    for values in itertools.product(*(axis.tolist() for axis in axes.values())):
-        place = dict(zip(axes, values, strict=True))
-        if not isinstance(model, DickeModel):
-            made = model(**place)
-            checks.instance("model", made, DickeModel, "a function that returns an opendicke.DickeModel")
-            yield place, made
-            continue
-        for name in place:
-            if name not in known:
-                raise checks.refuse("grid", f"parameters out of {', '.join(sorted(known))}", name)
-        yield place, model.replace(**place)
+def _within(most: float, points: int, results: Iterable[xr.Dataset | None]) -> Iterator[xr.Dataset | None]:
+    """The results, until one is so large that those of all points and what is made of them take too much memory."""
+    for result in results:
+        needed = 0.0 if result is None else 2.0 * points * nbytes(result) / 2**30
+        if needed > most:
+            hint = "Ask for fewer times, points or kept states, or pass keep_batches=False or a larger max_memory."
+            raise checks.refuse("max_memory", f"at least {needed:.2g} GiB for {points} points", f"{most:g} GiB", hint)
+        yield result
 
 
-def assemble(axes: dict[str, NDArray[Any]], results: list[xr.Dataset | None]) -> xr.Dataset:
+def assemble(grid: Grid, method: Any, results: list[xr.Dataset | None]) -> xr.Dataset:
     """One Dataset from the results of all points, in the order of the grid; a missing one becomes NaN."""
-    example = next((result for result in results if result is not None), None)
-    if example is None:
+    if all(result is None for result in results):
         raise StoreError("no point of this sweep is stored yet")
-    shape = tuple(axis.size for axis in axes.values())
-    data: dict[str, Any] = {}
-    for name in example.data_vars:
-        missing = np.full(example[name].shape, np.nan)
-        values = np.array([missing if result is None else result[name].values for result in results])
-        data[str(name)] = ((*axes, "time"), values.reshape(*shape, -1), example[name].attrs)
-    for name in COUNTS:
-        if name in example.attrs:
-            counts = [np.nan if result is None else result.attrs[name] for result in results]
-            data[name] = (tuple(axes), np.reshape(counts, shape), {"definition": f"{name} of each point"})
-    attrs = {key: value for key, value in example.attrs.items() if key not in {*COUNTS, "failed_trajectories"}}
     failures = [json.loads(result.attrs.get("failed_trajectories", "[]")) if result else [] for result in results]
-    return xr.Dataset(data, {"time": example["time"], **axes}, attrs | {"failed_trajectories": json.dumps(failures)})
+    about = {"failed_trajectories": json.dumps(failures), "method_options": json.dumps(description.plain(method))}
+    return grid.stack(results).assign_attrs(about)

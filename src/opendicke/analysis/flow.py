@@ -257,7 +257,7 @@ def _fastest(model: DickeModel, states: NDArray[np.float64]) -> float:
     coupling = abs(model.g_minus) + abs(model.g_plus)
     driven = coupling / (2 * math.hypot(model.omega_c, model.kappa)) if model.omega_c or model.kappa else 0.0
     field = max(driven, float(np.hypot(states[:, 3], states[:, 4]).max()))
-    return abs(model.omega_a) + abs(model.omega_c) + model.kappa + coupling * (1 + 2 * field)
+    return float(abs(model.omega_a) + abs(model.omega_c) + model.kappa + coupling * (1 + 2 * field))
 
 
 def _long(name: str, duration: float, model: DickeModel, y: NDArray[np.float64]) -> float:

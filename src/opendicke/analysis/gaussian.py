@@ -143,7 +143,8 @@ class Fluctuations:
         """
         frequencies = np.asarray(omega, dtype=float)
         resolvent = np.linalg.inv(-1j * frequencies[..., None, None] * np.eye(4) - self.point.jacobian)
-        return (2 * self.point.model.kappa * resolvent[..., 2:, 2:] - np.eye(2)).astype(np.complex128)
+        scattered: NDArray[np.complex128] = 2 * self.point.model.kappa * resolvent[..., 2:, 2:] - np.eye(2)
+        return scattered
 
     def output_spectrum(self, omega: ArrayLike) -> xr.Dataset:
         r"""Spectrum of the light that leaves the cavity, without the coherent part.

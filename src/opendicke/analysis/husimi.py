@@ -20,7 +20,14 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks
-from opendicke.analysis.spin_states import PureStates, chosen_times, pure_states, state_time_of
+from opendicke.analysis.spin_states import (
+    PureStates,
+    chosen_times,
+    held_trajectories,
+    place_of,
+    pure_states,
+    state_time_of,
+)
 
 #: θ and φ, and the weights of an integral over each.
 Axes = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
@@ -205,11 +212,11 @@ def _label(
     data = {"Q": (dims, q, {"definition": "(N+1)/(4 pi) <theta,phi|rho|theta,phi>", "units": "1/sr"})}
     if values[0][1] is not None:
         about: dict[str, Any] = {"definition": "standard error of the mean of Q over trajectories", "units": "1/sr"}
-        about["degrees_of_freedom"] = dataset.sizes["trajectory"] - 1
+        about["degrees_of_freedom"] = held_trajectories(dataset).size - 1
         data["Q_sem"] = (dims, np.array([sem for _, sem in values]), about)
     norm = np.einsum("tij,i,j->t", q, theta_weight, phi_weight)
     about = {"definition": "integral of Q over the grid's directions", "units": "1"}
-    coords = {
+    coords = place_of(dataset) | {
         "state_time": state_time_of(dataset, times),
         "theta": (("theta",), theta, {"definition": "polar angle", "units": "rad"}),
         "phi": (("phi",), phi, {"definition": "azimuth", "units": "rad"}),

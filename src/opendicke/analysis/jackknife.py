@@ -255,13 +255,14 @@ class ChannelMeans:
             TypeError, ValueError: for anything else, a mean-field result (it has no fluctuations), or one that lacks
                 a channel.
         """
-        n_atoms = int(checks.dataset_model(dataset)["n_atoms"])
+        n_atoms = checks.dataset_atoms(dataset)
         if str(dataset.attrs.get("moments", "")).startswith("factorised"):
             hint = "Use Cumulants, or the Gaussian fluctuations of opendicke.analysis.gaussian."
             raise checks.refuse("dataset", "a method with fluctuations", dataset.attrs["method"], hint)
         if "batch_means" in dataset:
             means = dataset.batch_means.transpose("batch", ..., "channel").sel(channel=list(CHANNELS))
-            batches = Batches(means.values, dataset.batch_size.values)
+            sizes = _batch_sizes(dataset)
+            batches = Batches(means.values[sizes > 0], sizes[sizes > 0])
             return cls(batches.whole, batches, means.dims[1:-1], n_atoms)
         whole, dims = _channels_from_variables(dataset, channels)
         return cls(whole, None, dims, n_atoms)
@@ -273,6 +274,16 @@ class ChannelMeans:
             return {name: Estimate(value, value, None, np.inf) for name, value in found.items()}
         without = function(self.batches.without)
         return {name: self.batches.estimate(value, without[name]) for name, value in found.items()}
+
+
+def _batch_sizes(dataset: xr.Dataset) -> NDArray[np.int64]:
+    """Trajectories in each batch; points of a sweep are taken together if these are the same at all of them."""
+    sizes: NDArray[np.int64] = dataset.batch_size.transpose(..., "batch").values.reshape(-1, dataset.sizes["batch"])
+    if (sizes != sizes[0]).any():
+        hint = "Choose one point of the sweep, e.g. result.isel(kappa=0)."
+        raise checks.refuse("dataset", "as many trajectories at every point", sizes.sum(axis=1).tolist(), hint)
+    one: NDArray[np.int64] = sizes[0]
+    return one
 
 
 def _channels_from_variables(
@@ -305,8 +316,8 @@ def interval(dataset: xr.Dataset, name: str, level: float = 0.95) -> tuple[xr.Da
     groups g − 1.
 
     Args:
-        dataset: a sampled answer of :func:`opendicke.solve`, or what a function of :mod:`opendicke.analysis` made of
-            it.
+        dataset: a sampled answer of :func:`opendicke.solve`, :func:`opendicke.sweep` or :func:`opendicke.compare`, or
+            what a function of :mod:`opendicke.analysis` made of it.
         name: a variable with an error bar, such as ``"Sz"``, ``"xi2"``, ``"negativity"``, ``"purity"``, ``"Q"``.
         level: probability p with which the interval covers the truth, between 0 and 1.
 
@@ -327,25 +338,29 @@ def interval(dataset: xr.Dataset, name: str, level: float = 0.95) -> tuple[xr.Da
 
     if not isinstance(dataset, xr.Dataset):
         raise checks.refuse("dataset", "an xarray Dataset with error bars", type(dataset), error=TypeError)
-    degrees = _degrees(dataset, name)
-    if degrees is None:
+    if not isinstance(name, str) or name not in dataset or f"{name}_sem" not in dataset:
         known = ", ".join(str(other)[:-4] for other in dataset if str(other).endswith("_sem"))
         hint = f"This dataset has error bars of {known}." if known else "This dataset has no error bars."
         raise checks.refuse("name", "a variable with an error bar", name, hint)
+    degrees = _degrees(dataset, name)
+    if degrees is None:
+        hint = "They follow from attrs and trajectories: keep both."
+        raise checks.refuse("name", "a variable with an error bar of known degrees of freedom", name, hint)
     if not 0 < checks.real("level", level) < 1:
         raise checks.refuse("level", "a number between 0 and 1", level)
-    reach = float(stdtrit(degrees, (1 + level) / 2)) * dataset[f"{name}_sem"]
+    reach = stdtrit(degrees, (1 + level) / 2) * dataset[f"{name}_sem"]
     return dataset[name] - reach, dataset[name] + reach
 
 
-def _degrees(dataset: xr.Dataset, name: str) -> float | None:
-    """Degrees of freedom of the error bar of ``name``; None if it has none, or says nothing of them."""
-    if not isinstance(name, str) or name not in dataset or f"{name}_sem" not in dataset:
-        return None
+def _degrees(dataset: xr.Dataset, name: str) -> float | xr.DataArray | None:
+    """Degrees of freedom of the error bar of ``name``, at every point of a sweep; None if nothing tells them."""
     found = dataset[f"{name}_sem"].attrs.get("degrees_of_freedom", dataset.attrs.get("degrees_of_freedom"))
-    if found is None and name in VARIABLES and "trajectories" in dataset.attrs:
-        found = dataset.attrs["trajectories"] - 1  # the error of solve's means comes from single trajectories
-    return None if found is None else float(found)
+    if found is None and name in VARIABLES:  # the error of solve's means comes from single trajectories
+        if "trajectories" in dataset:
+            count = dataset["trajectories"]
+            return (count - 1.0).where(count != 0, np.inf)  # 0 where nothing is sampled
+        found = dataset.attrs.get("trajectories", np.nan) - 1
+    return None if found is None or np.isnan(found) else float(found)
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,7 @@ class SlowModes:
 
     def _mode_tolerance(self, sector: Sector) -> float:
         wanted = TOLERANCE if sector.size <= SMALL_SECTOR else MODE_TOLERANCE  # a step costs little in a small one
-        return max(wanted * self.model.kappa, ROUNDING * norm(sector))
+        return float(max(wanted * self.model.kappa, ROUNDING * norm(sector)))
 
     def _gap(self, state: Steady) -> float:
         """The smallest decay rate in the even sector, to a few per cent."""

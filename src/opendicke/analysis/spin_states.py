@@ -14,7 +14,7 @@ states were kept, with the same values: ``answer.Sz.sel(time=found.state_time)``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,12 +72,13 @@ def pure_states(dataset: xr.Dataset, time: float) -> PureStates:
         TypeError, ValueError: if the dataset holds no states, or none at ``time``.
     """
     at = int(checks.among("time", time, state_times(dataset), KEPT)[0])
-    n_atoms = int(checks.dataset_model(dataset)["n_atoms"])
+    n_atoms = checks.dataset_atoms(dataset)
     if not dataset.state_time.dims:  # one of them was selected
         dataset = dataset.expand_dims("state_time")
     if "psi" in dataset:
-        psi = dataset.psi.transpose("trajectory", "state_time", "n").values[:, at]
-        frames = dataset.psi_frame.transpose("trajectory", "state_time", "axis", "component").values[:, at]
+        own = held_trajectories(dataset)
+        psi = dataset.psi.transpose("trajectory", "state_time", "n").values[own, at, : n_atoms + 1]
+        frames = dataset.psi_frame.transpose("trajectory", "state_time", "axis", "component").values[own, at]
         weights = np.full(psi.shape[0], 1.0 / psi.shape[0])
         return PureStates(n_atoms, psi, np.ascontiguousarray(frames), weights, sampled=True)
     rho = dataset.rho_spin.transpose("state_time", "n", "n_prime").values[at]
@@ -86,6 +87,21 @@ def pure_states(dataset: xr.Dataset, time: float) -> PureStates:
     frames = np.broadcast_to(np.eye(3), (int(held.sum()), 3, 3)).copy()
     kept = weights[held] / weights[held].sum()
     return PureStates(n_atoms, np.ascontiguousarray(vectors.T[held]), frames, kept, sampled=False)
+
+
+def held_trajectories(dataset: xr.Dataset) -> NDArray[np.intp]:
+    """Which of the trajectories have states: at a point of a sweep some may be NaN, which other points have.
+
+    Raises:
+        ValueError: for several points of a sweep, or one without states.
+    """
+    if extra := [str(dim) for dim in dataset.psi.dims if dim not in ("trajectory", "state_time", "n")]:
+        hint = f"Choose one, e.g. result.isel({extra[0]}=0)."
+        raise checks.refuse("dataset", "the states of one point of a sweep", f"one over {', '.join(extra)}", hint)
+    found = dataset.psi_frame.notnull().all([dim for dim in dataset.psi_frame.dims if dim != "trajectory"])
+    if not found.any():
+        raise checks.refuse("dataset", "a point of the sweep that is begun", "one without any trajectory")
+    return np.flatnonzero(found.values)
 
 
 @dataclass(frozen=True)
@@ -267,7 +283,8 @@ def tabulate(
         plain = [one.uncorrected for one in found]
         if first.uncorrected is not first.value:
             put(f"{name}_uncorrected", name, plain, "with its bias from finitely many trajectories: ")
-    return xr.Dataset(data, {"state_time": state_time_of(dataset, chosen)}, dict(dataset.attrs))
+    coords = place_of(dataset) | {"state_time": state_time_of(dataset, chosen)}
+    return xr.Dataset(data, coords, dict(dataset.attrs))
 
 
 def state_times(dataset: xr.Dataset) -> NDArray[np.float64]:
@@ -280,6 +297,8 @@ def state_times(dataset: xr.Dataset) -> NDArray[np.float64]:
     checks.dataset_model(dataset)
     if "state_time" not in dataset.coords or not ("psi" in dataset or "rho_spin" in dataset):
         hint = "Solve with keep_states=(...), times at which the states are kept."
+        if "rho_spin" in dataset and "state_time" not in dataset.dims:
+            hint = "A steady state has no time: give it one, dataset.expand_dims(state_time=[0.0])."
         got = f"one with {', '.join(map(str, dataset.data_vars))}"
         raise checks.refuse("dataset", "an answer of NuHOPS or Lindblad that holds spin states", got, hint)
     times: NDArray[np.float64] = np.atleast_1d(np.asarray(dataset.state_time.values, dtype=np.float64))
@@ -295,6 +314,11 @@ def chosen_times(dataset: xr.Dataset, times: Sequence[float] | None) -> NDArray[
 def state_time_of(dataset: xr.Dataset, times: NDArray[np.float64]) -> tuple[str, NDArray[np.float64], dict[str, Any]]:
     """The coordinate ``state_time`` of what follows from the states of ``dataset`` at ``times``."""
     return "state_time", times, dict(dataset.state_time.attrs)
+
+
+def place_of(dataset: xr.Dataset) -> dict[Hashable, xr.DataArray]:
+    """The coordinates of a point of a sweep; none of another answer."""
+    return {name: at for name, at in dataset.coords.items() if not at.dims and name not in ("time", "state_time")}
 
 
 def rotate_to_lab(

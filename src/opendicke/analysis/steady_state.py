@@ -91,7 +91,7 @@ def steady_state(
     """
     _check_model(model)
     solver = SlowModes(model, checks.real("max_memory", max_memory, above=0.0), progress)
-    found = _accepted(solver, photons, _check_bound(max_top_population))
+    found = _accepted(solver, photons, check_bound(max_top_population))
     lost = solver.rounding(found.photons) / found.gap
     if lost > UNKNOWABLE:
         expected = "rates so close that rounding over the gap is small"
@@ -158,7 +158,7 @@ def liouvillian_spectrum(
     """
     wanted = checks.integer("k", k, minimum=1)
     _check_model(model)
-    bound = _check_bound(max_top_population)
+    bound = check_bound(max_top_population)
     # The state only decides about the cutoff and starts the search: no need to know it better than the bound.
     tolerance = max(TOLERANCE, min(bound, MODE_TOLERANCE))
     solver = SlowModes(model, checks.real("max_memory", max_memory, above=0.0), progress, wanted, tolerance)
@@ -209,7 +209,8 @@ def _accepted(solver: SlowModes, photons: int | None, bound: float) -> Steady:
     return found
 
 
-def _check_bound(max_top_population: float) -> float:
+def check_bound(max_top_population: float) -> float:
+    """``max_top_population``, if it is one."""
     bound = checks.real("max_top_population", max_top_population, above=0.0)
     if not 1e-12 <= bound < 1:
         expected = "a number >= 1e-12 (less is lost in rounding) and < 1"

@@ -36,7 +36,8 @@ def parabolas(values: NDArray[Any], steps: NDArray[np.float64]) -> NDArray[Any]:
     """Factors of 1, s and s², s the time since the step's start, from values at the nodes: (steps, 3, ...)."""
     powers = np.einsum("pn,sn...->sp...", TO_POWERS, values)
     scales = steps[:, None] ** -np.arange(3.0)
-    return powers * scales.reshape(*scales.shape, *[1] * (values.ndim - 2))
+    found: NDArray[Any] = powers * scales.reshape(*scales.shape, *[1] * (values.ndim - 2))
+    return found
 
 
 class Arrays(NamedTuple):
@@ -194,7 +195,7 @@ class GaussianField:
             self.drift[rows] = np.einsum("snm,sn,n,s->sm", inside, _polynomial(pushes, at), weights, h)
         if spreads is not None:
             sizes = np.sqrt(np.maximum(_polynomial(spreads, at), 0.0) * weights * h[:, None])
-            triangles = np.linalg.qr((inside * sizes[:, :, None]).conj(), mode="r")
+            triangles: Any = np.linalg.qr((inside * sizes[:, :, None]).conj(), mode="r")
             self.root[rows] = np.swapaxes(triangles.conj(), 1, 2)
 
     def sample(self, rng: np.random.Generator, start: complex) -> tuple[NDArray[np.complex128], ...]:

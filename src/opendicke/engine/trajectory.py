@@ -208,7 +208,8 @@ def _step(buffer, size, window, frame, field, dynamics, skew, moving, row, since
         precessed = turned(moving, row, since, elapsed, dynamics)
         rate = coefficients(dynamics, dynamics[7], axes, math.cos(precessed), math.sin(precessed), total, z_now,
                             psi[1], psi[2], psi[3], psi[4], c, turn, push)
-        sweep(stage, source, phi, t2, t3, out, h, blocks, levels, stride, root_n, root_k, decay, c, skew, later(moving, decay))
+        sweep(stage, source, phi, t2, t3, out, h, blocks, levels, stride, root_n, root_k, decay, c, skew,
+              later(moving, decay))
         weight = h / 6 if stage in (FIRST, LAST) else h / 3
         reach = h if stage == THIRD else 0.5 * h
         if stage == FIRST:

@@ -11,6 +11,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
@@ -99,6 +100,18 @@ def unpack(data: bytes) -> Chunk:
     if not isinstance(about["study"], str):
         raise DamagedChunkError("it does not name its study")
     return Chunk(outcomes_of(about, arrays), limits, about["study"])
+
+
+def limits_of(file: Path) -> dict[str, float]:
+    """The limits that a chunk's file tells, without a look at its numbers.
+
+    Raises:
+        Exception: as :func:`unpack`.
+    """
+    with ZipFile(file) as archive:
+        if archive.getinfo(ABOUT).compress_type != ZIP_STORED:
+            raise DamagedChunkError("its members are not stored one by one")
+        return {str(name): float(value) for name, value in json.loads(archive.read(ABOUT))["limits"].items()}
 
 
 def stored_members(data: bytes) -> dict[str, bytes]:

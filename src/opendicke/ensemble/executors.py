@@ -21,6 +21,7 @@ from typing import Any, Generic
 from weakref import WeakSet
 
 from opendicke import checks
+from opendicke.ensemble.interrupts import interrupts_wait
 from opendicke.problem import Executor, Item, Result
 
 #: Items submitted ahead, per worker: enough that none waits, few enough that memory stays flat.
@@ -51,7 +52,10 @@ class Serial:
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield ``function(item)`` for every item, in order."""
-        return map(function, items)
+        for place, item in enumerate(items):
+            if place == 0:
+                _prepare(function)
+            yield function(item)
 
 
 @dataclass(frozen=True)
@@ -297,6 +301,12 @@ def check_executor(executor: Any) -> Executor:
     return found
 
 
+def _prepare(function: Callable[..., Any]) -> None:
+    """Compile what a function needs, if it knows how, before anything runs; an interrupt waits for its end."""
+    with interrupts_wait():
+        getattr(function, "prepare", lambda: None)()
+
+
 def in_order(
     submit: Callable[..., Any], function: Callable[[Item], Result], items: Iterable[Item], in_flight: int
 ) -> Iterator[Result]:
@@ -309,7 +319,7 @@ def in_order(
     try:
         first = list(islice(source, in_flight))
         if first:
-            getattr(function, "prepare", lambda: None)()
+            _prepare(function)
         pending.extend(submit(function, item) for item in first)
         while pending:
             yield pending.popleft().result()

@@ -74,7 +74,7 @@ class Store:
     def lookup(self, description: dict[str, Any]) -> Study | None:
         """The study with this description, or the largest with the same numbers that an older version wrote; or None.
 
-        Older versions had limits of memory in the key (:mod:`opendicke.description`).
+        Older versions had limits of memory in the key, and wrote 1 and 1.0 differently (:mod:`opendicke.description`).
         """
         key = key_of(canonical(description))
         study = Study(self.root / key)
@@ -141,13 +141,14 @@ class Stored:
     Attributes:
         inner: who runs what is not stored.
         study: where it is stored.
-        limits: limits of resources that trajectories run under now. Stored ones that failed under smaller limits are
-            run again.
+        limits: limits of resources that trajectories run under now.
+        retry: whether stored ones that failed under smaller limits are run again.
     """
 
     inner: Executor
     study: Study
-    limits: dict[str, float] = field(default_factory=dict)
+    limits: dict[str, float]
+    retry: bool = True
 
     def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
         """Outcomes of the blocks ``items``, in order."""
@@ -173,7 +174,7 @@ class Stored:
         found = self.study.beginning(first) if count else Chunk([])
         chunk = _Chunk(self.study, first, self.limits, found.outcomes[:count])
         failed = [index for index in found.failed if index < first + count]
-        if failed and any(limit > found.limits.get(name, 0.0) for name, limit in self.limits.items()):
+        if self.retry and failed and any(limit > found.limits.get(name, 0.0) for name, limit in self.limits.items()):
             again = self.inner.map(function, (range(index, index + 1) for index in failed))
             chunk.replace([outcome for outcomes in again for outcome in outcomes])
         elif failed:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import re
 import time
 from collections.abc import Callable
@@ -126,6 +127,16 @@ class Study:
             found.setdefault(chunk.start, len(chunk))
         return found
 
+    def limits(self) -> dict[str, float]:
+        """The largest limits of resources that its trajectories were run under, as far as its files tell."""
+        found = limits_told(self.check())
+        told: dict[str, float] = {}
+        for _, file in self.files():
+            with suppress(Exception):  # damaged ones are told when they are read
+                for name, limit in container.limits_of(file).items():
+                    told[name] = max(limit, told.get(name, limit))
+        return found | told
+
     @property
     def trajectories(self) -> int:
         """Length of the unbroken run of trajectories from index 0."""
@@ -154,20 +165,25 @@ class Study:
         return self.path / f"{chunk.start:08d}-{chunk.stop - 1:08d}{next(iter(CHUNK_FILES))}"
 
     def read(self, chunk: range) -> Chunk | None:
-        """The chunk; None, and a word in the log, if it is damaged (or gone)."""
+        """The chunk; None, and a word in the log, if it is damaged (or gone).
+
+        Raises:
+            StoreError: if its file cannot be read: what it holds may be sound.
+        """
         readable = (self._read(file, chunk) for which, file in self.files(chunk.start) if which == chunk)
         return next((found for found in readable if found is not None), None)
 
     def beginning(self, first: int) -> Chunk:
-        """The longest readable chunk that starts at trajectory ``first``; empty if there is none."""
+        """The longest sound chunk from trajectory ``first`` on, empty if there is none; raises as :meth:`read`."""
         readable = (self._read(file, chunk) for chunk, file in self.files(first))
         return next((found for found in readable if found is not None), Chunk([]))
 
     def _read(self, file: Path, chunk: range) -> Chunk | None:
-        try:
-            return self._ours(CHUNK_FILES[_suffix(file.name)](file.read_bytes()), chunk)
-        except FileNotFoundError:
+        content = _content(file)
+        if content is None:
             return None
+        try:
+            return self._ours(CHUNK_FILES[_suffix(file.name)](content), chunk)
         except MemoryError:
             raise
         except Exception as problem:  # whatever bytes of unknown origin can do to those who read them
@@ -215,6 +231,27 @@ def _description(content: Any) -> dict[str, Any]:
     if not isinstance(description, dict) or not all(isinstance(description.get(n), k) for n, k in PARTS.items()):
         raise ValueError(f"expected a description of {', '.join(PARTS)}")
     return description
+
+
+def _content(file: Path) -> bytes | None:
+    """The bytes of a chunk's file; None if it is gone, as when another process has written a longer one.
+
+    Raises:
+        StoreError: if it is there and cannot be read.
+    """
+    try:
+        return file.read_bytes()
+    except OSError as problem:
+        if file.is_symlink() and not file.exists():
+            told, hint = f"is a link to {os.readlink(file)}, which is not there", "Bring that back"
+        elif isinstance(problem, FileNotFoundError):
+            return None
+        elif file.is_dir():
+            told, hint = "is a folder", "Put the file back"
+        else:
+            told, hint = f"cannot be read ({problem})", "Make it readable"
+        hint += ", or move it away to have its trajectories run again."
+        raise StoreError(f"chunk {file}: {told}. {hint}") from problem
 
 
 def _suffix(name: str) -> str:

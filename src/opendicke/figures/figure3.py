@@ -122,9 +122,8 @@ def solve_diagram(
         ("g_minus", "g_plus"), (G_MINUS, G_PLUS), grid, strict=True)}  # fmt: skip
     plane = BISTABLE_CUT.model(0.0, n_atoms)
     method = NuHOPS(trajectories=trajectories, seed=seed, tol=TOLERANCE)
-    answer = sweep(
-        plane, axes, Normal(), times, method, ["Sz", "n_photon"], executor=executor, progress=progress, store=store
-    )
+    options: dict[str, Any] = {"executor": executor, "progress": progress, "store": store}
+    answer = sweep(plane, axes, Normal(), times, method, ["Sz", "n_photon"], keep_batches=False, **options)
     mean_field = phase_diagram(plane, axes["g_minus"], axes["g_plus"])
     reach = superradiant_level(plane, answer.g_minus, answer.g_plus) + 0.5
     raised, error = answer.Sz.mean("time") / n_atoms + 0.5, answer.Sz_sem.mean("time") / n_atoms
@@ -156,7 +155,8 @@ def superradiant_level(model: DickeModel, g_minus: xr.DataArray, g_plus: xr.Data
     sigma, delta = g_minus**2 + g_plus**2, g_minus**2 - g_plus**2
     square = 4 * model.omega_c**2 * g_minus**2 * g_plus**2 - model.kappa**2 * delta**2
     b = -(model.omega_c * sigma + np.sqrt(square.astype(complex))) / (model.omega_c**2 + model.kappa**2)
-    return (model.omega_a / (2 * b)).real
+    found: xr.DataArray = (model.omega_a / (2 * b)).real
+    return found
 
 
 def solve_atoms(

@@ -110,7 +110,7 @@ def _draw_q(axes: Axes, q: xr.Dataset) -> None:
 
 def _position(model: DickeModel) -> float:
     """s of a model on the cut."""
-    return round((model.g_minus - BISTABLE_CUT.origin[0]) / BISTABLE_CUT.direction[0], 6)
+    return float(round((model.g_minus - BISTABLE_CUT.origin[0]) / BISTABLE_CUT.direction[0], 6))
 
 
 def _draw_diagram(axes: Axes, data: xr.Dataset, transition: Transition) -> QuadMesh:

@@ -24,7 +24,7 @@ from opendicke.methods.cumulant_algebra import (
     words,
 )
 from opendicke.methods.integration import Watch, check_duration, check_tolerances
-from opendicke.methods.mean_field import fastest_rate
+from opendicke.methods.mean_field import fastest_rate, field_rate
 from opendicke.model import MORE_GENERAL, DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS, VARIABLES, from_channels
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
@@ -105,7 +105,8 @@ class Cumulants:
         UnphysicalWarning: when a bound is violated or the equations diverge.
 
     Raises:
-        ValueError, TypeError: for an option out of its range; for a last time beyond 1e8 over the fastest rate.
+        ValueError, TypeError: for an option out of its range; for a last time beyond 1e8 over the fastest rate,
+            that at which spins turn in the field of the initial state included.
         TimeoutError: if the ``timeout`` of :func:`opendicke.solve` is over before the last time is reached.
 
     Source: R. Kubo, J. Phys. Soc. Jpn. 17, 1100 (1962) (cumulants of operators); D. Plankensteiner, C. Hotter and
@@ -148,7 +149,7 @@ class Cumulants:
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Generate the equations of the model, integrate them and check the moments (one piece of work)."""
         check_model(problem.model, "Cumulants")
-        check_duration(problem, fastest_rate(problem.model))
+        check_duration(problem, max(fastest_rate(problem.model), field_rate(problem.model, problem.state)))
         watch = Watch(executor)
         progress.start(1, "run", f"cumulants of order {self.order}")
         equations = Equations.of(problem.model, self.order, self.closure)

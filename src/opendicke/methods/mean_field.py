@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from opendicke import signals
 from opendicke.engine import mean_flow
+from opendicke.ensemble.interrupts import interrupts_wait
 from opendicke.methods.integration import Watch, check_duration, check_tolerances
 from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS, from_channels
@@ -45,7 +46,8 @@ class MeanField:
         atol: absolute tolerance on m and β, 1e-20 to 0.1.
 
     Raises:
-        ValueError, TypeError: for a tolerance out of its range; for a last time beyond 1e8 over the fastest rate.
+        ValueError, TypeError: for a tolerance out of its range; for a last time beyond 1e8 over the fastest rate,
+            that at which spins turn in the field of the initial state included.
         RuntimeError: if the integrator fails or does not conserve the length of the spin.
         TimeoutError: if the ``timeout`` of :func:`opendicke.solve` is over before the last time is reached.
 
@@ -96,9 +98,10 @@ class MeanField:
         stop = float(times[-1])
         if stop == 0.0:
             return start[None, :3], np.array([beta])
-        field = 2 * (abs(model.g_minus) + abs(model.g_plus)) * abs(beta)
-        check_duration(Problem(model, state, times), max(fastest_rate(model), field))
+        check_duration(Problem(model, state, times), max(fastest_rate(model), field_rate(model, state)))
         parameters, clock = flow_parameters(model), watch or Watch()
+        with interrupts_wait():
+            mean_flow.velocity(parameters, start, np.empty(5))  # compiled here, if it is not yet
 
         def flow(time: float, y: NDArray[np.float64]) -> NDArray[np.float64]:
             clock.check(time)
@@ -125,9 +128,15 @@ def fastest_rate(model: DickeModel) -> float:
         pull = signals.largest(model.g_minus) + signals.largest(model.g_plus)
         loss = complex(signals.largest(model.kappa), signals.largest(model.omega_c))
         own = (getattr(model, name).rate for name in model.moving)
-        return max(signals.largest(model.omega_a), abs(loss), pull, *own)
+        return float(max(signals.largest(model.omega_a), abs(loss), pull, *own))
     pulls = abs(model.coupling), abs(model.g_minus - model.g_plus)
-    return max(abs(model.omega_a), abs(complex(model.kappa, model.omega_c)), *pulls)
+    return float(max(abs(model.omega_a), abs(complex(model.kappa, model.omega_c)), *pulls))
+
+
+def field_rate(model: DickeModel, state: SpinCoherent) -> float:
+    """The rate 2(|g₋| + |g₊|)|α|/√N at which spins turn in the field that is there at the start."""
+    coupling = signals.largest(model.g_minus) + signals.largest(model.g_plus)
+    return 2 * coupling * abs(state.alpha) / math.sqrt(model.n_atoms)
 
 
 def flow_parameters(model: DickeModel) -> NDArray[np.float64]:

@@ -23,11 +23,12 @@ from opendicke.engine.trajectory import (
     initial_state,
     propagate,
 )
-from opendicke.engine.window import demands
+from opendicke.engine.window import LEVEL_TOL, demands
 from opendicke.ensemble.padding import stack_padded
 from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
 from opendicke.ensemble.streams import stream
-from opendicke.methods.mean_field import fastest_rate
+from opendicke.methods.integration import check_duration
+from opendicke.methods.mean_field import fastest_rate, field_rate
 from opendicke.methods.moving import Surroundings, kinks_of
 from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.methods.sampled import averages, kept_rows, kept_states, kept_trajectories
@@ -207,7 +208,7 @@ class NuHOPS:
         check_conservation(problem, solution)
         if forgets_slowly(problem.model):
             cut, _ = demands(self.tol, np.dtype(self.dtype), simulate.dynamics.weakly_damped)
-            check_memory(problem, solution, cut)
+            check_memory(problem, solution, LEVEL_TOL * cut)
         solution.attrs["noise_step"] = simulate.step
         if self.keep_trajectories:
             which = {f"{name}_trajectory": f"<{name}> of one trajectory" for name in ("Sx", "Sy", "Sz", "a")}
@@ -223,6 +224,7 @@ class NuHOPSSimulator:
     def __init__(self, problem: Problem, options: NuHOPS) -> None:
         self.problem = problem
         self.options = options
+        check_duration(problem, field_rate(problem.model, problem.state))
         self.dynamics, rate = _dynamics(problem.model, options)
         # without any rate nothing moves, and one step per interval will do
         default = STEP_TIMES_RATE / rate if rate > 0 else math.inf

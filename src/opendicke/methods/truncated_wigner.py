@@ -204,4 +204,4 @@ def _fastest_rate(model: DickeModel, amplitude: float, stop: float) -> float:
     pull = max(abs(model.coupling), abs(model.g_minus - model.g_plus))
     # |β| from the initial field, the vacuum's noise, and a spin that drives it as hard as it can
     beta = (amplitude + 1) / math.sqrt(model.n_atoms) + pull / 2 * (min(stop, 1 / loss) if loss > 0 else stop)
-    return max(abs(model.omega_a), loss, 2 * pull * beta)
+    return float(max(abs(model.omega_a), loss, 2 * pull * beta))

@@ -12,7 +12,6 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke.engine.window import LEVEL_TOL
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Problem, Solution
 
@@ -86,11 +85,19 @@ def check_conservation(problem: Problem, solution: Solution) -> None:
             warnings.warn(text, WeakDampingWarning, stacklevel=2)
 
 
-def check_memory(problem: Problem, solution: Solution, cut: float) -> None:
-    r"""Whether trajectories may have lost what comes back, given the photons there were and where amplitudes are cut.
+def check_memory(
+    problem: Problem, solution: Solution, faint: float, per_photon: float = 0.0, better: str = "Lindblad if N is small"
+) -> None:
+    r"""Whether trajectories may have lost what comes back, given the photons there were and what is too faint.
 
     Two components of the state at distance d = 2√n in phase space differ in weight by exp(±|z| d), with P(|z| > x) =
-    exp(−x²); the far one decays with κd². It is lost where exp(−|z| d) is below the cut.
+    exp(−x²); the far one decays with κd². It is lost where exp(−|z| d) is below ``faint`` exp(``per_photon`` n).
+
+    Args:
+        problem, solution: what was run, and what came of it.
+        faint: relative amplitude below which nothing is kept.
+        per_photon: how that grows with the photons.
+        better: what to use instead.
 
     Warns:
         WeakDampingWarning: if that is so in more than one of a hundred trajectories.
@@ -98,15 +105,17 @@ def check_memory(problem: Problem, solution: Solution, cut: float) -> None:
     sizes = solution.extra["batch_size"][1]
     means = solution.extra["batch_means"][1][..., CHANNELS.index("n_photon")]
     photons = float((sizes @ means).max() / sizes.sum())
-    if photons <= 0 or 4 * problem.model.kappa * photons * problem.times[-1] > FORGOTTEN:
+    forgotten = FORGOTTEN + 2 * per_photon * photons
+    if photons <= 0 or 4 * problem.model.kappa * photons * problem.times[-1] > forgotten:
         return
-    share = math.exp(-(math.log(LEVEL_TOL * cut) ** 2) / (4 * photons))
+    depth = max(-math.log(faint) - per_photon * photons, 0.0)
+    share = math.exp(-(depth**2) / (4 * photons))
     if share > LOST:
         text = (
             f"kappa = {problem.model.kappa:g} with {photons:.3g} photons: in up to {100 * share:.0f} % of the "
             f"trajectories a part of the state that is elsewhere in phase space was too faint to be kept (below "
-            f"{LEVEL_TOL * cut:.0e}). From when it comes back (revivals, interference of distant parts) the numbers "
-            f"may be wrong by more than their error bars; before, they are right. Use Lindblad if N is small."
+            f"{math.exp(-depth):.0e}). From when it comes back (revivals, interference of distant parts) the numbers "
+            f"may be wrong by more than their error bars; before, they are right. Use {better}."
         )
         warnings.warn(text, WeakDampingWarning, stacklevel=2)
 

@@ -7,7 +7,6 @@ transparent: transparent segments would show a bead at every joint.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -213,7 +212,8 @@ def _single(dataset: xr.Dataset, count: int) -> NDArray[np.float64]:
     if count == 0:
         return np.empty((0, dataset.sizes["time"], 3))
     hint = "Solve with keep_trajectories=True and enough trajectories."
-    parts = [_variable(dataset, f"{name}_trajectory", hint).transpose("trajectory", "time") for name in SPIN]
+    kept = [_variable(dataset, f"{name}_trajectory", hint).transpose("trajectory", "time") for name in SPIN]
+    parts = [part.dropna("trajectory", how="all") for part in kept]  # at a point of a sweep some may be missing
     if parts[0].sizes["trajectory"] < count:
         got = f"{parts[0].sizes['trajectory']} in the dataset"
         raise checks.refuse("trajectories", f"at least {count} to draw", got, hint)
@@ -229,7 +229,7 @@ def _variable(dataset: xr.Dataset, name: str, hint: str = "") -> xr.DataArray:
 def _n_atoms(dataset: xr.Dataset) -> int:
     if "model" not in dataset.attrs:
         raise checks.refuse("dataset", "an answer of opendicke.solve, with its model in the attrs", dataset.attrs)
-    return int(json.loads(dataset.attrs["model"])["n_atoms"])
+    return checks.dataset_atoms(dataset)
 
 
 def _nearest(dataset: xr.Dataset, time: float) -> int:

@@ -54,7 +54,7 @@ class DoubledFlow:
     @property
     def noise(self) -> float:
         """κ' = κ (2 n̄ + 1)."""
-        return self.model.kappa * (2 * self.n_thermal + 1)
+        return float(self.model.kappa * (2 * self.n_thermal + 1))
 
     @property
     def rates(self) -> NDArray[np.float64]:

@@ -1,0 +1,228 @@
+"""Grids of parameters: the models at their points, and one Dataset out of what is found there."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+
+from opendicke import checks, description, signals
+from opendicke.model import DickeModel, check_model
+from opendicke.observables.catalogue import VARIABLES
+
+#: What answers say of single points in their attrs; over a grid these are variables.
+COUNTS = (
+    "trajectories",
+    "largest_states",
+    "largest_levels",
+    "right_hand_sides",
+    "dropped_weight",
+    "noise_step",
+    "precision_reached",
+    "wall_time_s",
+    "photons",
+    "second_photons",
+    "top_population",
+    "residual",
+    "gap",
+    "top_level",
+    "spin_length_drift",
+    "unphysical_from",
+    "unphysical_reasons",
+    "integrated_until",
+    "integration_message",
+)
+
+#: Further names in answers: what is kept of trajectories, dimensions, errors.
+OTHERS = (
+    {"batch", "batch_means", "batch_size", "channel", "trajectory", "state_time", "psi", "psi_frame", "n", "axis"}
+    | {"component", "rho_spin", "n_prime", "covariance_min_eigenvalue", "refusal"}
+    | {f"{name}{suffix}" for name in VARIABLES for suffix in ("_sem", "_error", "_trajectory")}
+)
+
+#: Names that a parameter cannot have: other names in the answer, and options of xarray's ``sel``, ``isel``, ``interp``.
+TAKEN = frozenset(
+    {"time", "self", "method", "tolerance", "drop", "indexers", "missing_dims", "coords", "assume_sorted", "kwargs"}
+    | {"method_non_numeric", "labels", "errors", "copy", "fill_value", *VARIABLES, *COUNTS, *OTHERS}
+)
+
+#: The parameters of a model.
+PARAMETERS = tuple(field.name for field in dataclasses.fields(DickeModel))
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Models over the product of some parameters' values.
+
+    Attributes:
+        axes: parameter -> its values; the dimensions of the grid, in order.
+        models: one for each point, the last axis running fastest.
+    """
+
+    axes: dict[str, NDArray[Any]]
+    models: tuple[DickeModel, ...]
+
+    @classmethod
+    def of(cls, model: DickeModel | Callable[..., DickeModel], grid: Mapping[str, ArrayLike]) -> Grid:
+        """The grid of a model whose parameters are replaced, or of a function from the grid's parameters to a model.
+
+        Raises:
+            ValueError, TypeError: for a grid that does not fit the model; the message names the parameter.
+        """
+        if not callable(model):
+            check_model(model)
+        axes = _axes(grid)
+        return cls(axes, tuple(_model_at(model, place) for place in _places(axes)))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The number of values on each axis."""
+        return tuple(axis.size for axis in self.axes.values())
+
+    @property
+    def size(self) -> int:
+        """The number of points."""
+        return math.prod(self.shape)
+
+    @property
+    def places(self) -> list[dict[str, Any]]:
+        """The parameters of each point."""
+        return _places(self.axes)
+
+    @property
+    def swept(self) -> tuple[str, ...]:
+        """The parameters of the model that have an axis, or are not the same at all points."""
+        return tuple(name for name in PARAMETERS if name in self.axes or len({*self._values(name)}) > 1)
+
+    def attrs(self) -> dict[str, str]:
+        """What :func:`opendicke.checks.dataset_model` reads: the parameters that are fixed, and the others' names."""
+        fixed = {name: value for name, value in description.describe(self.models[0]).items() if name not in self.swept}
+        return {"model": json.dumps(fixed), "swept": json.dumps(self.swept)}
+
+    def coords(self) -> dict[str, Any]:
+        """The axes, and the model's parameters that vary along them."""
+        found: dict[str, Any] = {}
+        for name in self.swept:
+            if any(signals.moves(value) for value in self._values(name)):  # no coordinate can hold one
+                continue
+            values = np.reshape(self._values(name), self.shape)
+            dims: list[str] = []
+            for place, axis in reversed(list(enumerate(self.axes))):
+                if (values == values.take([0], axis=place)).all():
+                    values = values.take(0, axis=place)
+                else:
+                    dims.insert(0, axis)
+            about = {"definition": f"parameter {name} of the model at each point"}
+            found[name] = (tuple(dims), values, about)
+        return found | self.axes
+
+    def stack(self, results: Sequence[xr.Dataset | None]) -> xr.Dataset:
+        """One Dataset from the answers at all points; see :func:`stacked`."""
+        return stacked(self, results)
+
+    def _values(self, name: str) -> list[Any]:
+        return [getattr(model, name) for model in self.models]
+
+
+def _axes(grid: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
+    if not isinstance(grid, Mapping) or not grid:
+        expected = "a mapping from at least one parameter to its values"
+        raise checks.refuse("grid", expected, grid, error=ValueError if isinstance(grid, Mapping) else TypeError)
+    for name in grid:
+        if not isinstance(name, str) or not name.isidentifier() or name in TAKEN:
+            raise checks.refuse("grid", "names of parameters that the answer has no other use for", name)
+    axes: dict[str, NDArray[Any]] = {}
+    for name, values in grid.items():
+        axis = checks.real_array(f"grid[{name!r}]", values)
+        if np.unique(axis).size != axis.size:
+            raise checks.refuse(f"grid[{name!r}]", "a one-dimensional sequence of different values", values)
+        whole = np.asarray(values).dtype.kind in "iu"
+        axes[name] = np.array(values) if whole else axis
+    return axes
+
+
+def _places(axes: dict[str, NDArray[Any]]) -> list[dict[str, Any]]:
+    values = itertools.product(*(axis.tolist() for axis in axes.values()))
+    return [dict(zip(axes, point, strict=True)) for point in values]
+
+
+def _model_at(model: DickeModel | Callable[..., DickeModel], place: dict[str, Any]) -> DickeModel:
+    if not isinstance(model, DickeModel):
+        made = model(**place)
+        checks.instance("model", made, DickeModel, "a function that returns an opendicke.DickeModel")
+        for name in place:
+            if name in PARAMETERS and getattr(made, name) != place[name]:
+                got = f"{name} = {place[name]} for a model with {name} = {getattr(made, name)}"
+                raise checks.refuse("grid", f"a {name} that is the model's own", got, "Give it another name.")
+        return made
+    known = {*PARAMETERS, "coupling"}
+    for name in place:
+        if name not in known:
+            raise checks.refuse("grid", f"parameters out of {', '.join(sorted(known))}", name)
+    return model.replace(**place)
+
+
+def stacked(grid: Grid, results: Sequence[xr.Dataset | None]) -> xr.Dataset:
+    """One Dataset from the answers at all points of a grid, at least one of which is there.
+
+    Everything gets the grid's dimensions in front. What a point lacks is NaN: all of it where its answer is None,
+    trajectories that others have, batches beyond its own (these have the size 0). States are filled up with zeros
+    along ``n``, which changes none of them. Of the attrs, :data:`COUNTS` become variables; others are kept that are
+    the same at all points.
+    """
+    held = _with_same_trajectories([result for result in results if result is not None])
+    example, rows = held[0], [row for row, result in enumerate(results) if result is not None]
+    sizes = {dim: max(one.sizes[dim] for one in held) for dim in example.dims}
+    data: dict[str, Any] = {}
+    for name, variable in example.data_vars.items():
+        values = np.full((len(results), *(sizes[dim] for dim in variable.dims)), *_nothing(variable.dtype))
+        for row, one in zip(rows, held, strict=True):
+            found = one[name].values
+            if "n" in variable.dims:
+                values[row] = 0
+            own: tuple[int | slice, ...] = (row, *(slice(size) for size in found.shape))
+            values[own] = found
+        data[str(name)] = ((*grid.axes, *variable.dims), values.reshape(*grid.shape, *values.shape[1:]), variable.attrs)
+    for name in COUNTS:
+        if name in example.attrs:
+            missing = "" if isinstance(example.attrs[name], str) else np.nan
+            counts = [missing if one is None else one.attrs[name] for one in results]
+            data[name] = (tuple(grid.axes), np.reshape(counts, grid.shape), {"definition": f"{name} of each point"})
+    attrs = {
+        name: value
+        for name, value in example.attrs.items()
+        if name not in COUNTS and all(one.attrs.get(name) == value for one in held)
+    }
+    coords = {name: values for name, values in example.coords.items() if name not in grid.axes}
+    return xr.Dataset(data, {**coords, **grid.coords()}, attrs | grid.attrs())
+
+
+def _with_same_trajectories(results: list[xr.Dataset]) -> list[xr.Dataset]:
+    """The answers with all trajectories that any of them kept, NaN where one lacks them."""
+    if "trajectory" not in results[0].coords:
+        return results
+    first = results[0].trajectory
+    if all(first.equals(result.trajectory) for result in results):
+        return results
+    every = np.unique(np.concatenate([result.trajectory.values for result in results]))
+    return [result.reindex(trajectory=every) for result in results]
+
+
+def _nothing(dtype: Any) -> tuple[Any, Any]:
+    """What stands where there is no answer, and its type: NaN, or 0 for counts."""
+    if dtype.kind in "iu":
+        return 0, dtype
+    return (complex(np.nan, np.nan) if dtype.kind == "c" else np.nan), dtype
+
+
+def nbytes(result: xr.Dataset) -> int:
+    """Bytes that the variables of an answer take."""
+    return sum(variable.nbytes for variable in result.data_vars.values())
