@@ -91,6 +91,18 @@ def test_boundaries_are_where_brute_force_finds_them(model: DickeModel) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
+def test_straight_lines_and_the_pitchfork_end_at_the_edge(model: DickeModel) -> None:
+    """The larger coupling of the last point is ``g_max``; all lines but the first pitchfork and Hopf's."""
+    ends = {}
+    for line in boundaries(model, g_max=3.5, points=20):
+        ends[line.name] = max(line.g_minus[-1], line.g_plus[-1])
+        if line.name not in ("pitchfork", "Hopf"):
+            np.testing.assert_allclose(ends[line.name], 3.5, rtol=1e-12)
+    assert set(ends) >= {"pole flip", "subcritical pitchfork"}
+    assert ends["pitchfork"] < 3.4
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_the_phase_changes_on_every_boundary(model: DickeModel) -> None:
     changes = set()
     for line in boundaries(model, g_max=3.5, points=200):
