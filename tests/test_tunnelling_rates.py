@@ -69,6 +69,7 @@ def test_poisson_intervals_are_the_exact_ones() -> None:
 def test_fit_recovers_rates_within_its_errors(labels: tuple[np.ndarray, np.ndarray]) -> None:
     """4 standard errors: false-alarm rate 6e-5 for each of the four numbers."""
     fit = fit_populations(TIMES, *(occupied(one) for one in labels))
+    assert fit.lag == TIMES[0]  # (S4) and (S5) hold from the start
     for value, sem, exact in (
         (fit.ns, fit.ns_sem, NS),
         (fit.sn, fit.sn_sem, SN),
