@@ -283,7 +283,9 @@ class Bench:
         failures = [
             line.split(" - ")[0].split("::")[-1] for line in told.splitlines() if line.startswith(("FAILED", "ERROR"))
         ]
-        return failures[0] if failures else "(does not start)"
+        if process.returncode > 0 and not failures:  # no mutant does that: even one that cannot be imported is named
+            raise SystemExit(f"pytest itself does not start, is the environment whole?\n{told[-1000:]}")
+        return failures[0] if failures else "(crashes)"
 
 
 def main() -> None:

@@ -158,6 +158,19 @@ def test_plot_has_four_titled_spheres_and_maps(datasets: Datasets) -> None:
     figure.draw_without_rendering()
 
 
+def test_the_path_on_the_map_has_the_angles_of_the_spin() -> None:
+    """In units of π, all the way round, and broken where it goes from 2π to 0; a spin at the pole has no path."""
+    phi, theta = np.array([3.0, 5.0, 6.2, 0.1, 1.0]), np.array([0.3, 1.0, 1.5, 2.0, 2.8])
+    spin = 50 * np.array([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)])
+    answer = od.solve(figure1.model(100), od.Normal(), np.arange(5.0), od.MeanField())
+    path = answer.assign({name: ("time", part) for name, part in zip(SPIN, spin, strict=True)})
+    found_phi, found_theta = figure1._path(path)
+    np.testing.assert_allclose(found_phi, np.where(phi == 0.1, np.nan, phi / np.pi), rtol=1e-12)
+    np.testing.assert_allclose(found_theta, theta / np.pi, rtol=1e-12)
+    pole = path.assign(Sx=0 * path.Sx, Sy=0 * path.Sy, Sz=0 * path.Sz - 50)
+    assert [part.size for part in figure1._path(pole)] == [0, 0]
+
+
 def test_other_numbers_of_atoms() -> None:
     chosen = figure1.panels([4, 6])
     assert [(panel.name, panel.map_name, panel.n_atoms) for panel in chosen] == [

@@ -35,10 +35,10 @@ def test_flow_vanishes_and_jacobian_is_its_derivative() -> None:
             scale = np.linalg.norm(point.jacobian)
             assert np.abs(flow(model, state(point))).max() < 1e-13 * scale
             assert abs(np.linalg.norm(point.m) - 0.5) < 1e-14
-            np.testing.assert_allclose(point.frame @ point.frame.T, np.eye(3), atol=1e-13)
+            np.testing.assert_allclose(point.frame @ point.frame.T, np.eye(3), rtol=0, atol=1e-13)
             assert np.linalg.det(point.frame) > 0
             numerical = numerical_jacobian(model, state(point), point.frame)
-            np.testing.assert_allclose(point.jacobian, numerical, atol=1e-11 * scale)
+            np.testing.assert_allclose(point.jacobian, numerical, rtol=0, atol=1e-11 * scale)
     # SR- is a saddle without exception; each of the others is met both stable and unstable.
     both = {(kind, how) for kind in ("normal", "inverted", "SR+") for how in ("stable", "unstable")}
     assert kinds == both | {("SR-", "unstable")}
@@ -72,11 +72,13 @@ def test_stability_agrees_with_the_numerical_eigenvalues() -> None:
 
 def test_bistable_point() -> None:
     plus, minus, normal = (fixed_point(BISTABLE, kind) for kind in ("SR+", "SR-", "normal"))
-    np.testing.assert_allclose(plus.m, [0.37551643, -0.25815667, -0.20577305], atol=1e-8)
-    np.testing.assert_allclose(plus.beta, -0.35338996 - 0.61619345j, atol=1e-8)
-    np.testing.assert_allclose(minus.m, [0.20133645, -0.29286535, -0.35170090], atol=1e-8)
-    np.testing.assert_allclose(minus.beta, -0.11085689 - 0.40899382j, atol=1e-8)
-    np.testing.assert_allclose([plus.leading, minus.leading, normal.leading], [-0.2274, 0.1603, -0.2174], atol=5e-5)
+    np.testing.assert_allclose(plus.m, [0.37551643, -0.25815667, -0.20577305], rtol=0, atol=1e-8)
+    np.testing.assert_allclose(plus.beta, -0.35338996 - 0.61619345j, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(minus.m, [0.20133645, -0.29286535, -0.35170090], rtol=0, atol=1e-8)
+    np.testing.assert_allclose(minus.beta, -0.11085689 - 0.40899382j, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(
+        [plus.leading, minus.leading, normal.leading], [-0.2274, 0.1603, -0.2174], rtol=0, atol=5e-5
+    )
     assert [plus.stability, minus.stability, normal.stability] == ["stable", "unstable", "stable"]
 
 
@@ -101,7 +103,7 @@ def test_mirror_partner(kind: str) -> None:
     np.testing.assert_array_equal(partner.m, point.m * [-1, -1, 1])
     assert partner.beta == -point.beta
     numerical = numerical_jacobian(BISTABLE, state(partner), partner.frame)
-    np.testing.assert_allclose(partner.jacobian, numerical, atol=1e-11)
+    np.testing.assert_allclose(partner.jacobian, numerical, rtol=0, atol=1e-11)
     np.testing.assert_array_equal(partner.mirror().m, point.m)
 
 

@@ -116,12 +116,12 @@ def test_a_partial_transpose_of_equal_parts_is_made_real() -> None:
     rho = spin_state(random_states(6, 4), 0.0).dense()
     real = partial_transpose(rho, 3)
     assert real.dtype == np.float64
-    np.testing.assert_allclose(real, real.T, atol=1e-15)
+    np.testing.assert_allclose(real, real.T, rtol=0, atol=1e-15)
     values = np.linalg.eigvalsh(real)
     assert -values[values < 0].sum() == pytest.approx(dense(rho, 3), abs=1e-13)
     assert real.trace() == pytest.approx(1.0)
     uneven = partial_transpose(rho, 2)
-    np.testing.assert_allclose(uneven, uneven.conj().T, atol=1e-15)
+    np.testing.assert_allclose(uneven, uneven.conj().T, rtol=0, atol=1e-15)
     assert uneven.trace() == pytest.approx(1.0)
 
 

@@ -91,6 +91,18 @@ def test_boundaries_are_where_brute_force_finds_them(model: DickeModel) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
+def test_straight_lines_and_the_pitchfork_end_at_the_edge(model: DickeModel) -> None:
+    """The larger coupling of the last point is ``g_max``; all lines but the first pitchfork and Hopf's."""
+    ends = {}
+    for line in boundaries(model, g_max=3.5, points=20):
+        ends[line.name] = max(line.g_minus[-1], line.g_plus[-1])
+        if line.name not in ("pitchfork", "Hopf"):
+            np.testing.assert_allclose(ends[line.name], 3.5, rtol=1e-12)
+    assert set(ends) >= {"pole flip", "subcritical pitchfork"}
+    assert ends["pitchfork"] < 3.4
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_the_phase_changes_on_every_boundary(model: DickeModel) -> None:
     changes = set()
     for line in boundaries(model, g_max=3.5, points=200):
@@ -135,7 +147,7 @@ def test_labels_follow_from_the_fixed_points() -> None:
         for kind, name in (("normal", "leading_normal"), ("inverted", "leading_inverted"), ("SR+", "leading_SR")):
             if kind in present:
                 scale = np.linalg.norm(present[kind].jacobian)
-                np.testing.assert_allclose(data[name], present[kind].leading, atol=1e-6 * scale)
+                np.testing.assert_allclose(data[name], present[kind].leading, rtol=0, atol=1e-6 * scale)
             else:
                 assert np.isnan(data[name])
         if "SR+" in present:
@@ -190,7 +202,7 @@ def test_without_a_pitchfork() -> None:
         "saddle-node",
     ]
     (flip,) = boundaries(UNIT.replace(omega_c=0.0), 3.0)
-    np.testing.assert_allclose(flip.g_plus, flip.g_minus)
+    np.testing.assert_allclose(flip.g_plus, flip.g_minus, rtol=1e-12)
     assert phase(UNIT.replace(omega_a=0.0, g_minus=1.0, g_plus=0.8)) == "bistable"
     assert phase(UNIT.replace(omega_c=0.0, g_minus=1.0, g_plus=0.8)) == "normal"
 

@@ -39,7 +39,7 @@ def test_mean_spin_of_the_amplitudes_is_the_direction(n_atoms: int, theta: float
     ladder = np.sqrt(n[1:] * (n_atoms + 1.0 - n[1:]))
     plus = np.sum(ladder * psi[:-1].conj() * psi[1:]) / (n_atoms / 2)
     height = np.sum((n_atoms / 2 - n) * np.abs(psi) ** 2) / (n_atoms / 2)
-    np.testing.assert_allclose([plus.real, plus.imag, height], state.direction, atol=1e-10)
+    np.testing.assert_allclose([plus.real, plus.imag, height], state.direction, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize(("theta", "phi"), ANGLES)
@@ -47,12 +47,12 @@ def test_frame(theta: float, phi: float) -> None:
     """Right-handed, orthonormal, third row the direction, first row its derivative with θ."""
     state = od.SpinCoherent(theta, phi)
     frame = state.frame()
-    np.testing.assert_allclose(frame @ frame.T, np.eye(3), atol=1e-15)
+    np.testing.assert_allclose(frame @ frame.T, np.eye(3), rtol=0, atol=1e-15)
     np.testing.assert_allclose(np.linalg.det(frame), 1, rtol=1e-14)
-    np.testing.assert_allclose(frame[2], state.direction, atol=1e-15)
+    np.testing.assert_allclose(frame[2], state.direction, rtol=0, atol=1e-15)
     step = 1e-6
     ahead, behind = (np.array(od.SpinCoherent(theta + d, phi).direction) for d in (step, -step))
-    np.testing.assert_allclose(frame[0], (ahead - behind) / (2 * step), atol=1e-9)
+    np.testing.assert_allclose(frame[0], (ahead - behind) / (2 * step), rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -576,6 +576,11 @@ def test_a_missing_chunk_is_told(tmp_path: Path, reference: xr.Dataset, caplog: 
     run(store=tmp_path)
     study = only_study(tmp_path)
     assert (study.left_out(), study.note()) == (None, "")
+    first = study.file(range(64))
+    content = first.read_bytes()
+    first.unlink()
+    assert study.left_out() == (range(64), 86)  # up to the first of two later chunks
+    first.write_bytes(content)
     study.file(range(64, 128)).unlink()
     assert study.left_out() == (range(64, 128), 22)
     assert study.note().startswith("trajectories 64-127 are missing: 22 later ones are left out")

@@ -133,6 +133,22 @@ def test_arrival_is_commit_of_the_way_from_the_saddle_to_what_lies_beyond(basin:
     assert (reached[0.0], reached[1.0]) == ((0.0, math.inf) if basin == "n" else (math.inf, 0.0))
 
 
+@pytest.mark.parametrize("method", [od.NuHOPS(1), od.TruncatedWigner(1)])
+def test_a_look_takes_the_time_of_a_look(method: od.NuHOPS | od.TruncatedWigner) -> None:
+    """At N = 10^10 mean field tells where a walker is after each look, to some 1/√N: ten times that is allowed."""
+    model = BISTABLE_CUT.model(0.7, n_atoms=10**10)
+    climb, state, looks = _Climb(model, "n", Splitting(look=0.4), method), od.SpinCoherent(1.0, 0.3), []
+    climb.ahead = lambda seen, *_: looks.append(seen[-1, :3]) or np.zeros(1)  # type: ignore[assignment, misc, func-returns-value]
+    random = np.random.default_rng(1)
+    walker = climb.walk.start(state, random)
+    for _ in range(3):
+        climb.look(walker, random)
+    exact = od.solve(model, state, [0.4, 0.8, 1.2], od.MeanField())
+    expected = np.stack([exact[f"S{axis}"].values for axis in "xyz"], axis=-1) / model.n_atoms
+    assert np.abs(np.diff(expected, axis=0)).max(axis=1).min() > 0.01
+    np.testing.assert_allclose(looks, expected, rtol=0, atol=10 / math.sqrt(model.n_atoms))
+
+
 def test_rates_are_the_gaps_of_the_exact_liouvillian() -> None:
     """N = 10 at (1.8, 0.782): the even gap is 0.131381, the odd one 0.044201 (exact diagonalisation).
 
@@ -186,10 +202,10 @@ def test_coordinate_knows_what_the_present_noise_will_do() -> None:
         assert isinstance(walker, NuHOPSWalker)
         walker.noise = noise
         moved = (walker.go(np.random.default_rng(1))[0, :3] - start[:3]) / moment
-        np.testing.assert_allclose(walker.push[1], covariance, atol=1e-3)
+        np.testing.assert_allclose(walker.push[1], covariance, rtol=0, atol=1e-3)
         expected, derivative = [np.empty(7), np.empty(7)], from_python(pushed_flow.derivative)
         for rate, sign in zip(expected, (1, -1), strict=True):
             derivative(parameters, np.array([*start, sign * noise.real / 10, sign * noise.imag / 10]), covariance, rate)
         scale = np.abs(moved).max()
-        np.testing.assert_allclose(moved, expected[0][:3], atol=0.05 * scale)
+        np.testing.assert_allclose(moved, expected[0][:3], rtol=0, atol=0.05 * scale)
         assert np.abs(moved - expected[1][:3]).max() > scale  # pushed the other way
