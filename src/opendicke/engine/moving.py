@@ -11,6 +11,7 @@ moments, as the noise z* is.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -110,6 +111,16 @@ def turned(moving, row, start, elapsed, model):  # type: ignore[no-untyped-def]
     if moving is None:
         return model[1] * elapsed
     return _integral(moving.rates, row, 0, start, start + elapsed)
+
+
+@inlined
+def turning(turn):  # type: ignore[no-untyped-def]
+    """How fast the frame turns, from the derivative of its axes."""
+    square = 0.0
+    for i in range(3):
+        for k in range(3):
+            square += turn[i, k] * turn[i, k]
+    return math.sqrt(0.5 * square)
 
 
 @inlined

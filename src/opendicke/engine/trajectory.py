@@ -14,7 +14,7 @@ from opendicke.engine.compile import compiled, inlined
 from opendicke.engine.frame import COEFFICIENTS, coefficients, moved, orthonormalise, precess
 from opendicke.engine.kernels import mean_spin, stage_gap, sweep
 from opendicke.engine.measure import CHANNELS, measure
-from opendicke.engine.moving import MovingPath, halves, later, met, turned, with_field
+from opendicke.engine.moving import MovingPath, halves, later, met, turned, turning, with_field
 from opendicke.engine.noise import NoisePath
 from opendicke.engine.stages import FIRST, LAST, SECOND, THIRD
 from opendicke.engine.window import LEVEL_MARGIN, allocate, clear, demands, enlarge, needed, stiffness, swing
@@ -284,6 +284,8 @@ def _propagate(  # type: ignore[no-untyped-def]
             coefficients(dynamics, dynamics[7], frame, 1.0, 0.0, total, z, psi[1], psi[2], psi[3], psi[4], c,
                          scratch[1], push)
             fastest = max(stiffness(dynamics, c, states, levels, skew is None) / reach, gauge[SPEED] / swing)
+            if moving is not None:  # a drive may turn the spins faster than any rate that the noise's steps know of
+                fastest = max(fastest, turning(scratch[1]) / swing)
             h = (whole - elapsed) / max(math.ceil((whole - elapsed) * fastest), 1)
             early, late = halves(moving, step, elapsed, h, dynamics)
             _fill_decay(decay, 0, levels, early)
