@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+import opendicke as od
 from opendicke import files
 from opendicke.cli import main
 
@@ -105,9 +106,43 @@ def test_sweep_and_its_partial_result(study: Path) -> None:
     np.testing.assert_array_equal(partial.Sz.sel(g_plus=[0.2, 0.5]), result.Sz)
 
 
+def test_a_study_of_a_moving_model(study: Path) -> None:
+    """All kinds of signals, real and complex, from the file to the result and back from the store."""
+    from opendicke.stored import open_study
+    from opendicke.study_file import load
+
+    moving = STUDY.replace("kappa = 1.0", "kappa = { kind = 'ramp', times = [0, 1, 1], values = [0.5, 1, 2.0] }")
+    moving = moving.replace("omega_c = 1.0", "omega_c = { kind = 'sine', mean = 1, amplitude = 0.5, frequency = 2.0 }")
+    moving = moving.replace(
+        "[state]",
+        """\
+n_thermal = { kind = "samples", times = [0, 1, 2, 3], values = [0.1, 0.2, 0.2, 0.1] }
+drive = { kind = "ramp", times = [0.0, 1.0], values = [0.0, [0.1, -0.3]] }
+atom_drive = [0.0, 0.2]
+
+[state]""",
+    )
+    study.write_text(moving.partition("[sweep]")[0])
+    model = load(study).model
+    assert model.kappa == od.Ramp((0.0, 1.0, 1.0), (0.5, 1.0, 2.0))
+    assert model.omega_c == od.Sine(1.0, 0.5, frequency=2.0)
+    assert model.n_thermal == od.Samples((0.0, 1.0, 2.0, 3.0), (0.1, 0.2, 0.2, 0.1))
+    assert (model.drive, model.atom_drive) == (od.Ramp((0.0, 1.0), (0.0, 0.1 - 0.3j)), 0.2j)
+    assert call("run", study).exit_code == 0
+    assert od.DickeModel.of(files.load(study.parent / "out.nc")) == model
+    (row,) = json.loads(call("ls", study.parent / "runs", "--json").output)
+    assert od.DickeModel.of(open_study(study.parent / "runs", row["key"])) == model
+    assert call("ls", study.parent / "runs").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "said"),
     [
+        ("kappa = 1.0", "kappa = { times = [0, 1], values = [1, 1] }", 5, "model.kappa: expected a kind out of 'ramp'"),
+        ("kappa = 1.0", "kappa = { kind = 'ramp', values = [1, 1] }", 5, "model.kappa: the key 'times' is missing"),
+        ("kappa = 1.0", "kappa = { kind = 'ramp', times = [0, 1], values = [1, -1] }", 5, "nowhere below 0"),
+        ("kappa = 1.0", "kappa = { kind = 'sine', mean = [1, 1], amplitude = 1, frequency = 1 }", 5, "real values"),
+        ("kappa = 1.0", "kappa = 1.0\ndrive = [1]", 6, "model.drive: expected [real part, imaginary part]"),
         ("kappa = 1.0", "kapa = 1.0", 5, "model.kapa: unknown"),
         ("kappa = 1.0", "", 1, "'kappa' is missing"),
         ('name = "NuHOPS"', "name = {}", 19, "method.name: expected one of NuHOPS"),

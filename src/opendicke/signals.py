@@ -176,6 +176,8 @@ class Samples:
 
 
 Signal = Ramp | Sine | Samples
+#: Every signal, by its kind.
+SIGNALS: dict[str, Any] = {signal.KIND: signal for signal in (Ramp, Sine, Samples)}
 if TYPE_CHECKING:
     # What needs a constant asks for one at run time (``model.check_model``); a checker cannot know.
     Rate = Any

@@ -22,6 +22,7 @@ from opendicke.methods.precision import Precision
 from opendicke.methods.truncated_wigner import TruncatedWigner
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import select
+from opendicke.signals import SIGNALS
 from opendicke.states import SpinCoherent
 
 METHODS: dict[str, Any] = {
@@ -139,23 +140,53 @@ class _Reader:
     def study(self) -> StudyFile:
         """The study, section by section."""
         self._only("", self.content, {"model", "state", "times", "method", "output", "sweep"})
-        model, state, times = self._build("model", DickeModel, self._section("model")), self._state(), self._times()
+        model, state, times = self._model(), self._state(), self._times()
         method = self._method(times)
         result, store, observables = self._output(method)
         grid, common = self._sweep(model)
         return StudyFile(model, state, times, method, result, store, observables, grid, common, self)
 
+    def _model(self) -> DickeModel:
+        values = dict(self._section("model"))
+        for key, told in values.items():
+            if isinstance(told, dict):
+                values[key] = self._signal(key, dict(told))
+            elif key in ("drive", "atom_drive"):
+                values[key] = self._complex("model", key, told)
+        model: DickeModel = self._build("model", DickeModel, values)
+        return model
+
+    def _signal(self, key: str, told: dict[str, Any]) -> Any:
+        """A rate that moves: a table with its ``kind`` and what that takes."""
+        kind = told.pop("kind", None)
+        if not isinstance(kind, str) or kind not in SIGNALS:
+            expected = f"expected a kind out of {', '.join(map(repr, SIGNALS))}, got {checks.shown(kind)}"
+            raise self.error("model", key, expected)
+        for name, value in told.items():
+            if name == "values" and isinstance(value, list):
+                told[name] = tuple(self._complex("model", key, one) for one in value)
+            elif name in ("mean", "amplitude"):
+                told[name] = self._complex("model", key, value)
+            elif isinstance(value, list):
+                told[name] = tuple(value)
+        return self._build("model", SIGNALS[kind], told, key=key)
+
     def _state(self) -> SpinCoherent:
         values = dict(self._section("state"))
-        alpha = values.get("alpha")
-        if isinstance(alpha, list):
-            try:
-                values["alpha"] = complex(*checks.real_array("alpha", alpha, (2,)))
-            except (TypeError, ValueError) as problem:
-                expected = f"expected [real part, imaginary part], got {checks.shown(alpha)}"
-                raise self.error("state", "alpha", expected) from problem
+        if "alpha" in values:
+            values["alpha"] = self._complex("state", "alpha", values["alpha"])
         state: SpinCoherent = self._build("state", SpinCoherent, values)
         return state
+
+    def _complex(self, section: str, key: str, told: Any) -> Any:
+        """A list of two numbers as a complex one; anything else is left as it is."""
+        if not isinstance(told, list):
+            return told
+        try:
+            return complex(*checks.real_array(key, told, (2,)))
+        except (TypeError, ValueError) as problem:
+            expected = f"expected [real part, imaginary part], got {checks.shown(told)}"
+            raise self.error(section, key, expected) from problem
 
     def _times(self) -> NDArray[np.float64]:
         times = self._axis("times", "", self._section("times"))
