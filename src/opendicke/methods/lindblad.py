@@ -203,9 +203,11 @@ class Lindblad:
             photons = _next_cutoff(photons)
 
     def _first_cutoff(self, problem: Problem, clock: Watch | None = None) -> int:
-        """A guess: room for the field, and for what the bath puts into it."""
+        """A guess: room for the field, or for what the bath puts into the cavity; tails add up by much less."""
         thermal = thermal_photons(problem.model, float(problem.times[-1]))
-        return _guess(problem, clock) + math.ceil(thermal_tail(thermal, self.max_top_population))
+        if thermal == 0:
+            return _guess(problem, clock)
+        return max(_guess(problem, clock), math.ceil(thermal_tail(thermal, self.max_top_population)) + 4)
 
     def _too_small(self, problem: Problem, overflow: _OverflowError, clock: Watch) -> Exception:
         """The refusal of the cutoff asked for, with one that is large enough: found by trying, less accurately."""
