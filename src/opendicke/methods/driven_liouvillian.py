@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from opendicke import signals
 from opendicke.methods.folding import Folding
 from opendicke.methods.integration import Watch
+from opendicke.methods.mean_field import fastest_rate
+from opendicke.methods.moving import kinks_of
 from opendicke.model import DickeModel
 
 Real = NDArray[np.float64]
@@ -20,6 +22,11 @@ Real = NDArray[np.float64]
 RATES = tuple(item.name for item in fields(DickeModel) if item.name != "n_atoms")
 #: Longest step of an integrator over 1/rate of the fastest signal: a dozen evaluations in a twelfth of a period.
 STEP_TIMES_RATE = 0.5
+#: What a rate is over the fastest one to be 0: the integrator squares errors, and the tails of pulses are so faint
+#: that it would divide 0 by 0.
+NOTHING = 1e-100
+#: What it costs to start anew, in steps.
+STEPS_PER_KINK = 4
 
 
 class DrivenGenerator(Folding):
@@ -40,6 +47,7 @@ class DrivenGenerator(Folding):
     def __init__(self, model: DickeModel, photons: int, clock: Watch) -> None:
         super().__init__(model.n_atoms, photons)
         self.model, self.clock = model, clock
+        self._least = NOTHING * max(fastest_rate(model), pace(model))
         self._real, self._imaginary = _hamiltonian(model.n_atoms, photons)
         f = np.arange(photons + 1.0)
         self._hop = np.sqrt(np.outer(f[1:], f[1:]))[:, None, :]  # of <f|a|f+1><g+1|a†|g>, for all spin states
@@ -62,12 +70,16 @@ class DrivenGenerator(Folding):
 
     def _set_rates(self, time: float) -> None:
         """H and the rates of loss at ``time``."""
-        rate = {name: signals.evaluate(getattr(self.model, name), time) for name in RATES}
+        rate = {name: self._rate(name, time) for name in RATES}
         kappa, photons, drive, push = (rate[name] for name in ("kappa", "n_thermal", "drive", "atom_drive"))
         stay = (rate[name] for name in ("omega_a", "omega_c", "g_minus", "g_plus"))
         self._real.set(*stay, drive.real, push.real)
         self._imaginary.set(drive.imag, push.imag)
         self._down, self._up = float(2 * kappa * (photons + 1)), float(2 * kappa * photons)
+
+    def _rate(self, name: str, time: float) -> Any:
+        value = signals.evaluate(getattr(self.model, name), time)
+        return value if abs(value) > self._least else 0.0 * value
 
     def _add_losses(self, change: Real, folded: Real) -> None:
         """What the bath does to A, added to ``change``."""
@@ -139,6 +151,12 @@ def longest_step(model: DickeModel) -> float:
     """The longest step that does not step over an oscillation of a signal."""
     fastest = max((getattr(model, name).rate for name in model.moving), default=0.0)
     return STEP_TIMES_RATE / fastest if fastest > 0 else math.inf
+
+
+def forced_steps(model: DickeModel) -> float:
+    """Steps of an integrator in a unit of time that signals alone ask for, in the time in which they have kinks."""
+    kinks = kinks_of(model, math.inf)
+    return 1 / longest_step(model) + (STEPS_PER_KINK * len(kinks) / kinks[-1] if kinks else 0.0)
 
 
 def pace(model: DickeModel) -> float:

@@ -16,6 +16,7 @@ from opendicke.methods import propagator
 from opendicke.methods.driven_liouvillian import (
     DrivenGenerator,
     empty_cavity,
+    forced_steps,
     longest_step,
     pace,
     thermal_photons,
@@ -44,6 +45,8 @@ WORKING_COPIES = 28
 SECONDS_PER_ELEMENT = 2e-8
 #: The same for what does not grow with the matrix (measured for one atom, where it is all there is).
 SECONDS_PER_STEP = 2e-4
+#: What a step costs at least where signals move (measured for one atom and a sine of frequency 3000).
+SECONDS_PER_FORCED_STEP = 5e-4
 
 #: A stiff model's first cutoff is guessed from mean field up to this many of its fastest turns.
 GUESS_TURNS = 1000.0
@@ -352,7 +355,8 @@ def _initial(problem: Problem, photons: int, bound: float) -> NDArray[np.float64
 
 def _seconds_a_time(model: DickeModel, photons: int) -> float:
     """What a unit of time costs the integrator."""
-    return SECONDS_PER_ELEMENT * float((model.n_atoms + 1) * (photons + 1)) ** 2 * _width(model, photons)
+    elements, forced = float((model.n_atoms + 1) * (photons + 1)) ** 2, forced_steps(model)
+    return SECONDS_PER_ELEMENT * elements * (_width(model, photons) + forced) + SECONDS_PER_FORCED_STEP * forced
 
 
 def _width(model: DickeModel, photons: int) -> float:
