@@ -281,7 +281,7 @@ class Lindblad:
         from scipy.integrate import DOP853
 
         pending, stop = 0, float(times[-1])
-        # An integrator that started anew at every kink sees smooth rates only.
+        # An integrator that starts anew at every kink sees smooth rates only.
         for begin, end in pairwise((0.0, *kinks_of(model, stop), stop)):
             flow = _inside(generator, begin, end)
             solver = DOP853(flow, begin, state, end, rtol=self.rtol, atol=self.atol, max_step=longest_step(model))
