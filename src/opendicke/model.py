@@ -16,7 +16,7 @@ from opendicke.signals import ComplexRate, Rate
 
 if TYPE_CHECKING:
     import xarray as xr
-    from qutip import Qobj
+    from qutip import Qobj, QobjEvo
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Class = TypeVar("Class", bound=type)
@@ -296,17 +296,32 @@ class DickeModel:
             raise checks.refuse("coupling", "a model with g_minus + g_plus != 0, whose ratio is kept", total, hint)
         return {"g_minus": total * (self.g_minus / self.coupling), "g_plus": total * (self.g_plus / self.coupling)}
 
-    def to_qutip(self, photons: int) -> tuple[Qobj, list[Qobj]]:
+    def to_qutip(self, photons: int) -> tuple[Qobj | QobjEvo, list[Qobj | QobjEvo]]:
         r"""Hamiltonian and collapse operators for QuTiP, on spin :math:`\otimes` cavity.
 
         Args:
             photons: highest photon number kept (Fock dimension ``photons + 1``).
 
         Returns:
-            ``(H, [sqrt(2 kappa) a])`` with the spin in QuTiP's order (m = +j first).
+            ``(H, [sqrt(2 kappa (n_thermal + 1)) a, sqrt(2 kappa n_thermal) a†])`` with the spin in QuTiP's order
+            (m = +j first); the second operator is left out where ``n_thermal`` is 0. What moves in time is a
+            ``QobjEvo``, whose coefficients are the signals; all else a ``Qobj``. QuTiP's integrators know nothing of
+            kinks and oscillations of a signal: give them a ``max_step`` that does not step over them.
 
         Raises:
             ImportError: if QuTiP is not installed (``pip install opendicke[qutip]``).
+
+        >>> import numpy as np, opendicke as od, qutip
+        >>> drive = od.Sine(0.0, 0.5, frequency=2.0)
+        >>> rates = {"omega_a": 1, "omega_c": 2, "kappa": 1, "g_minus": 0.5, "g_plus": 0.5}
+        >>> model = DickeModel(n_atoms=1, **rates, n_thermal=0.1, drive=drive)
+        >>> hamiltonian, jumps = model.to_qutip(photons=16)
+        >>> a, start = jumps[0] / np.sqrt(2.2), qutip.tensor(qutip.basis(2, 1), qutip.basis(17, 0))
+        >>> options = {"max_step": 0.1, "rtol": 1e-8, "atol": 1e-10}
+        >>> answer = qutip.mesolve(hamiltonian, start, [0.0, 2.0], jumps, e_ops=[a], options=options)
+        >>> result = od.solve(model, od.Normal(), [2.0], od.Lindblad(), ["a"])
+        >>> bool(abs(answer.expect[0][-1] - result.a.item()) < 1e-6)
+        True
         """
         try:
             import qutip
@@ -317,9 +332,62 @@ class DickeModel:
         one_spin, one_cavity = qutip.qeye(self.n_atoms + 1), qutip.qeye(fock)
         sz, sp, sm = (qutip.tensor(qutip.jmat(j, axis), one_cavity) for axis in ("z", "+", "-"))
         a = qutip.tensor(one_spin, qutip.destroy(fock))
-        half = (self.g_minus * sm + self.g_plus * sp) * a.dag() / math.sqrt(self.n_atoms)
-        hamiltonian = self.omega_a * sz + self.omega_c * a.dag() * a + half + half.dag()
-        return hamiltonian, [math.sqrt(2 * self.kappa) * a]
+        if self.is_everyday:
+            half = (self.g_minus * sm + self.g_plus * sp) * a.dag() / math.sqrt(self.n_atoms)
+            hamiltonian = self.omega_a * sz + self.omega_c * a.dag() * a + half + half.dag()
+            return hamiltonian, [math.sqrt(2 * self.kappa) * a]
+        whole = {"omega_a": sz, "omega_c": a.dag() * a}
+        halves = {"g_minus": sm * a.dag(), "g_plus": sp * a.dag(), "drive": a.dag(), "atom_drive": sp}
+        for name in ("g_minus", "g_plus"):
+            halves[name] /= math.sqrt(self.n_atoms)
+        total = sum(_times(operator, _Value(getattr(self, name))) for name, operator in whole.items())
+        for name, operator in halves.items():
+            half = _times(operator, _Value(getattr(self, name)))
+            total = total + half + half.dag()
+        jumps = [_times(a, _Jump(self.kappa, self.n_thermal, 1.0))]
+        if self.n_thermal != 0:
+            jumps.append(_times(a.dag(), _Jump(self.kappa, self.n_thermal, 0.0)))
+        return total, jumps
+
+
+@dataclass(frozen=True)
+class _Value:
+    """A rate as a coefficient of QuTiP, which wants something like a function and copies it to other processes."""
+
+    rate: ComplexRate
+
+    @property
+    def moves(self) -> bool:
+        return signals.moves(self.rate)
+
+    def at(self, t: float) -> complex:
+        return complex(signals.evaluate(self.rate, t))
+
+
+@dataclass(frozen=True)
+class _Jump:
+    """√(2κ(n̄ + ``more``)) as a coefficient of QuTiP."""
+
+    kappa: Rate
+    n_thermal: Rate
+    more: float
+
+    @property
+    def moves(self) -> bool:
+        return signals.moves(self.kappa) or signals.moves(self.n_thermal)
+
+    def at(self, t: float) -> complex:
+        square = 2 * float(signals.evaluate(self.kappa, t)) * (float(signals.evaluate(self.n_thermal, t)) + self.more)
+        return complex(math.sqrt(max(square, 0.0)))  # a spline that touches 0 falls below it by rounding
+
+
+def _times(operator: Qobj, coefficient: _Value | _Jump) -> Qobj | QobjEvo:
+    """Their product, a QobjEvo if the coefficient moves."""
+    if not coefficient.moves:
+        return coefficient.at(0.0) * operator
+    import qutip
+
+    return qutip.QobjEvo([operator, coefficient.at])
 
 
 def check_model(model: Any, whose: str = "") -> None:

@@ -5,16 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke import checks
+from opendicke import checks, signals
 from opendicke.methods import propagator
+from opendicke.methods.driven_liouvillian import (
+    DrivenGenerator,
+    empty_cavity,
+    forced_steps,
+    longest_step,
+    pace,
+    thermal_photons,
+    thermal_tail,
+)
+from opendicke.methods.folding import Folding
 from opendicke.methods.integration import Watch, check_duration, check_tolerances
 from opendicke.methods.liouvillian import Operators
 from opendicke.methods.mean_field import MeanField, fastest_rate
+from opendicke.methods.moving import kinks_of
 from opendicke.methods.sampled import kept_rows, state_time
 from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS, from_channels
@@ -33,6 +45,8 @@ WORKING_COPIES = 28
 SECONDS_PER_ELEMENT = 2e-8
 #: The same for what does not grow with the matrix (measured for one atom, where it is all there is).
 SECONDS_PER_STEP = 2e-4
+#: What a step costs at least where signals move (measured for one atom and a sine of frequency 3000).
+SECONDS_PER_FORCED_STEP = 5e-4
 
 #: A stiff model's first cutoff is guessed from mean field up to this many of its fastest turns.
 GUESS_TURNS = 1000.0
@@ -51,11 +65,13 @@ class Lindblad:
     r"""The exact master equation, for small N.
 
     .. math::
-        \dot\rho = -i[H,\rho] + \kappa\,(2a\rho a^\dagger - a^\dagger a\rho - \rho a^\dagger a)
+        \dot\rho = -i[H,\rho] + 2\kappa(\bar n + 1)\,\mathcal D[a]\rho + 2\kappa\bar n\,\mathcal D[a^\dagger]\rho
 
-    with H of :class:`opendicke.DickeModel`; κ is the decay rate of the field. The only approximations are the
-    cavity's highest photon number, which is watched at every step of the integrator, and the integrator's
-    tolerance. Time grows as :math:`(N+1)^2` photons², and faster for strong coupling: N = 10 takes seconds.
+    with H of :class:`opendicke.DickeModel`, moving in time or not; κ is the decay rate of the field. The only
+    approximations are the cavity's highest photon number, which is watched at every step of the integrator, and the
+    integrator's tolerance: it starts anew wherever a rate or its slope jumps, and steps over no oscillation.
+    Time grows as :math:`(N+1)^2` photons², and faster for strong coupling: N = 10 takes seconds. Models that move, are
+    driven or thermal take about twice as long.
 
     Args:
         photons: highest photon number kept, >= 1; None raises it until the bound below holds.
@@ -82,6 +98,9 @@ class Lindblad:
     >>> result = od.solve(model, od.Inverted(), [0.0, np.pi / 2, np.pi], od.Lindblad())
     >>> (result.Sz.values + 0.5).round(6) + 0.0  # vacuum Rabi oscillations, cos²(g t)
     array([1. , 0.5, 0. ])
+    >>> thermal = model.replace(kappa=0.5, n_thermal=0.2, g_minus=od.Ramp((0.0, 1.0), (0.5, 0.0)))
+    >>> od.solve(thermal, od.Normal(), [20.0], od.Lindblad(), ["n_photon"]).n_photon.values.round(6)
+    array([0.2])
     """
 
     photons: int | None = None
@@ -107,14 +126,14 @@ class Lindblad:
         check_model(model)
         stop = 10 / (fastest_rate(model) or 1.0)
         typical = Problem(model, SpinCoherent(math.pi / 4, math.pi), np.linspace(0.0, stop, 2))
-        photons = self.photons if self.photons is not None else _guess(typical)
+        photons = self._first_cutoff(typical) if self.photons is None else self.photons
         refusal = self._too_large(model.n_atoms, photons, 0)
         if self.photons is None:
             photons = _next_cutoff(photons)  # the first guess is often raised once
         elements = float((model.n_atoms + 1) * (photons + 1)) ** 2
         reason = f"Exact, with about {photons} photons; time grows as the square of N times photons, and faster."
         memory, seconds = 8 * elements * WORKING_COPIES, _seconds_a_time(model, photons)
-        if self._dense(model, photons, 1.0):
+        if model.is_everyday and self._dense(model, photons, 1.0):
             memory += propagator.setup_cost(model.n_atoms, photons)[1]
         return Limits(not refusal, True, refusal or reason, memory, seconds)
 
@@ -161,12 +180,12 @@ class Lindblad:
     ) -> tuple[list[Record], int, float]:
         """What ``record`` makes of ρ at each time, the cutoff used, and the largest population of its top level."""
         reached, clock = 0, watch or Watch()
-        check_duration(problem, fastest_rate(problem.model))
+        check_duration(problem, max(fastest_rate(problem.model), pace(problem.model)))
         least = self.photons if self.photons is not None else math.ceil(abs(problem.state.alpha) ** 2)
         refusal = self._too_large(problem.model.n_atoms, least, stored)  # before mean field follows a huge amplitude
         if refusal:
             raise ValueError(refusal)
-        photons = self.photons if self.photons is not None else max(_guess(problem, clock), _next_cutoff(above))
+        photons = max(self._first_cutoff(problem, clock), _next_cutoff(above)) if self.photons is None else self.photons
         while True:
             refusal = self._too_large(problem.model.n_atoms, photons, stored)
             if refusal:
@@ -185,6 +204,13 @@ class Lindblad:
                 if self.photons is not None:
                     raise self._too_small(problem, overflow, clock) from None
             photons = _next_cutoff(photons)
+
+    def _first_cutoff(self, problem: Problem, clock: Watch | None = None) -> int:
+        """A guess: room for the field, or for what the bath puts into the cavity; tails add up by much less."""
+        thermal = thermal_photons(problem.model, float(problem.times[-1]))
+        if thermal == 0:
+            return _guess(problem, clock)
+        return max(_guess(problem, clock), math.ceil(thermal_tail(thermal, self.max_top_population)) + 4)
 
     def _too_small(self, problem: Problem, overflow: _OverflowError, clock: Watch) -> Exception:
         """The refusal of the cutoff asked for, with one that is large enough: found by trying, less accurately."""
@@ -222,9 +248,8 @@ class Lindblad:
 
     def _evolve(self, problem: Problem, photons: int, clock: Watch) -> Iterator[tuple[NDArray[np.complex128], float]]:
         """ρ at each time, shape (N+1, F, N+1, F), with the largest top population up to then."""
-        from scipy.integrate import DOP853
-
-        generator = _Generator(problem.model, photons, clock)
+        model, stop = problem.model, float(problem.times[-1])
+        generator = (_Generator if model.is_everyday else DrivenGenerator)(model, photons, clock)
         start = _initial(problem, photons, self.max_top_population)
         # The top level was checked for t = 0 by _initial; here it is checked after every step.
         worst = generator.top_population(start)
@@ -234,47 +259,70 @@ class Lindblad:
             pending = 1
         if pending == len(problem.times):
             return
-        if self._dense(problem.model, photons, float(problem.times[-1])):
-            for time, top, state in propagator.evolve(problem.model, photons, start, problem.times[pending:], clock):
-                worst = max(worst, top)
-                if worst > self.max_top_population:
-                    raise _OverflowError(worst, time)
-                if state is not None:
-                    yield generator.unfold(state), worst
-            return
-        solver = DOP853(generator, 0.0, start, float(problem.times[-1]), rtol=self.rtol, atol=self.atol)
-        while solver.status == "running":
-            message = solver.step()
-            if solver.status == "failed":
-                raise RuntimeError(f"the integrator stopped at t = {solver.t:g}: {message}")
-            worst = max(worst, generator.top_population(solver.y))
+        if model.is_everyday and self._dense(model, photons, stop):
+            evolution = propagator.evolve(model, photons, start, problem.times[pending:], clock)
+        else:
+            evolution = self._integrate(generator, model, start, problem.times[pending:])
+        for time, top, state in evolution:
+            worst = max(worst, top)
             if worst > self.max_top_population:
-                raise _OverflowError(worst, solver.t)
-            inside = int(np.searchsorted(problem.times, solver.t, side="right"))
-            if inside > pending:
-                interpolant = solver.dense_output()
-                for time in problem.times[pending:inside]:
-                    yield generator.unfold(interpolant(time)), worst
-                pending = inside
+                raise _OverflowError(worst, time)
+            if state is not None:
+                yield generator.unfold(state), worst
+
+    def _integrate(
+        self,
+        generator: _Generator | DrivenGenerator,
+        model: DickeModel,
+        state: NDArray[np.float64],
+        times: NDArray[np.float64],
+    ) -> Iterator[tuple[float, float, NDArray[np.float64] | None]]:
+        """As :func:`propagator.evolve`: at the end of every step, and then at each of ``times`` in it."""
+        from scipy.integrate import DOP853
+
+        pending, stop = 0, float(times[-1])
+        # An integrator that starts anew at every kink sees smooth rates only.
+        for begin, end in pairwise((0.0, *kinks_of(model, stop), stop)):
+            flow = _inside(generator, begin, end)
+            solver = DOP853(flow, begin, state, end, rtol=self.rtol, atol=self.atol, max_step=longest_step(model))
+            while solver.status == "running":
+                message = solver.step()
+                if solver.status == "failed":
+                    raise RuntimeError(f"the integrator stopped at t = {solver.t:g}: {message}")
+                top = generator.top_population(solver.y)
+                yield solver.t, top, None
+                inside = int(np.searchsorted(times, solver.t, side="right"))
+                if inside > pending:
+                    interpolant = solver.dense_output()
+                    for time in times[pending:inside]:
+                        yield float(time), top, interpolant(time)
+                    pending = inside
+            state = solver.y
 
 
-class _Generator:
-    r"""The right-hand side on one real matrix, :math:`A = \mathrm{Re}\,\rho + \mathrm{Im}\,\rho`.
+def _inside(
+    generator: Callable[[float, NDArray[np.float64]], NDArray[np.float64]], begin: float, end: float
+) -> Callable[[float, NDArray[np.float64]], NDArray[np.float64]]:
+    """``generator`` with the rates that hold between ``begin`` and ``end``, at which they may jump."""
+    first, last = math.nextafter(begin, end), math.nextafter(end, begin)
+    return lambda time, y: generator(min(max(time, first), last), y)
 
-    H and a are real in the Dicke and Fock basis, Re ρ is symmetric and Im ρ antisymmetric, so A determines ρ and
+
+class _Generator(Folding):
+    r"""The right-hand side on one real matrix, :math:`A = \mathrm{Re}\,\rho + \mathrm{Im}\,\rho`, of constant rates.
+
+    H and a are real in the Dicke and Fock basis, so
 
     .. math:: \dot A = (HA)^T - HA^T + \kappa\,(2aAa^T - a^\dagger a A - A a^\dagger a)
 
-    which halves both memory and work.
+    which halves both memory and work. (:class:`DrivenGenerator` takes any model, at twice the work.)
     """
 
     def __init__(self, model: DickeModel, photons: int, clock: Watch | None = None) -> None:
+        super().__init__(model.n_atoms, photons)
         self.clock = clock or Watch()
         operators = Operators.of(model, photons)
         self.hamiltonian, self.jump, self.decay = operators.hamiltonian, operators.jump, operators.decay
-        n_atoms, levels = model.n_atoms, photons + 1
-        self.shape = (n_atoms + 1, levels, n_atoms + 1, levels)
-        self.size = (n_atoms + 1) * levels
 
     def __call__(self, time: float, y: NDArray[np.float64]) -> NDArray[np.float64]:
         self.clock.check(time)  # a step of the integrator takes a dozen of these
@@ -285,16 +333,6 @@ class _Generator:
         change += np.ascontiguousarray((self.hamiltonian @ folded).T)
         change -= np.add.outer(self.decay, self.decay) * folded
         return change.ravel()
-
-    def unfold(self, y: NDArray[np.float64]) -> NDArray[np.complex128]:
-        """ρ from A, shape (N+1, F, N+1, F)."""
-        folded = y.reshape(self.size, self.size)
-        return (0.5 * (folded + folded.T) + 0.5j * (folded - folded.T)).reshape(self.shape)
-
-    def top_population(self, y: NDArray[np.float64]) -> float:
-        """Population of the highest photon number."""
-        levels = self.shape[1]
-        return float(y.reshape(self.size, self.size).diagonal()[levels - 1 :: levels].sum())
 
 
 def _initial(problem: Problem, photons: int, bound: float) -> NDArray[np.float64]:
@@ -317,14 +355,18 @@ def _initial(problem: Problem, photons: int, bound: float) -> NDArray[np.float64
 
 def _seconds_a_time(model: DickeModel, photons: int) -> float:
     """What a unit of time costs the integrator."""
-    return SECONDS_PER_ELEMENT * float((model.n_atoms + 1) * (photons + 1)) ** 2 * _width(model, photons)
+    elements, forced = float((model.n_atoms + 1) * (photons + 1)) ** 2, forced_steps(model)
+    return SECONDS_PER_ELEMENT * elements * (_width(model, photons) + forced) + SECONDS_PER_FORCED_STEP * forced
 
 
 def _width(model: DickeModel, photons: int) -> float:
     """About the width of the Liouvillian."""
-    coupling = abs(model.g_minus) + abs(model.g_plus)
-    energies = abs(model.omega_a) * model.n_atoms + abs(model.omega_c) * 2 * photons
-    return float(energies + coupling * math.sqrt(model.n_atoms * photons) + 2 * model.kappa * photons)
+    size = signals.largest
+    coupling = size(model.g_minus) + size(model.g_plus)
+    energies = size(model.omega_a) * model.n_atoms + size(model.omega_c) * 2 * photons
+    drives = 2 * size(model.drive) * math.sqrt(photons) + size(model.atom_drive) * model.n_atoms
+    loss = 2 * size(model.kappa) * photons * (2 * size(model.n_thermal) + 1)
+    return float(energies + coupling * math.sqrt(model.n_atoms * photons) + drives + loss)
 
 
 def _next_cutoff(photons: int) -> int:
@@ -332,14 +374,29 @@ def _next_cutoff(photons: int) -> int:
 
 
 def _guess(problem: Problem, clock: Watch | None = None) -> int:
-    """A first cutoff: a coherent state of the largest mean-field photon number, and room for its tail."""
-    stop = problem.times[-1]
-    if propagator.is_stiff(problem.model):
-        stop = min(stop, GUESS_TURNS / fastest_rate(problem.model))
+    """A first cutoff: a coherent state of the largest classical photon number, and room for its tail."""
+    model, stop = problem.model, float(problem.times[-1])
+    if not model.is_everyday:
+        return _driven_guess(problem)
+    if propagator.is_stiff(model):
+        stop = min(stop, GUESS_TURNS / fastest_rate(model))
     grid = np.linspace(0.0, stop, 200) if stop > 0 else np.zeros(1)
-    _, beta = MeanField(rtol=1e-6, atol=1e-9).trajectory(problem.model, problem.state, grid, clock)
-    largest = problem.model.n_atoms * float(np.max(np.abs(beta) ** 2))
-    return math.ceil(largest + 6 * math.sqrt(largest)) + 6
+    _, beta = MeanField(rtol=1e-6, atol=1e-9).trajectory(model, problem.state, grid, clock)
+    return _coherent_cutoff(model.n_atoms * float(np.max(np.abs(beta) ** 2)))
+
+
+def _driven_guess(problem: Problem) -> int:
+    """The same of a driven cavity without atoms. What they add is left to raising the cutoff."""
+    stop, rate = float(problem.times[-1]), max(fastest_rate(problem.model), pace(problem.model))
+    turns = min(stop * rate, GUESS_TURNS)
+    grid = np.linspace(0.0, turns / rate if rate > 0 else stop, 200 + int(10 * turns))
+    amplitude = empty_cavity(problem.model, complex(problem.state.alpha), grid)
+    return _coherent_cutoff(float(np.max(np.abs(amplitude) ** 2)))
+
+
+def _coherent_cutoff(photons: float) -> int:
+    """Room for a coherent state with that mean photon number."""
+    return math.ceil(photons + 6 * math.sqrt(photons)) + 6
 
 
 def _spin_state(rho: NDArray[np.complex128]) -> NDArray[np.complex128]:
