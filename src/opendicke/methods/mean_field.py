@@ -30,6 +30,8 @@ LENGTH_TOLERANCE = 1e-4
 
 #: Cost of a unit of time over the fastest rate (measured at the parameters of figures 1 and S4, t = 10 and 20).
 SECONDS_PER_RATE = 5e-4
+#: How much more it is where the equations change in time (measured with nothing and with everything moving).
+MOVING_COST = 4.0
 MEMORY = 1e6
 
 
@@ -83,7 +85,8 @@ class MeanField:
         check_model(model)
         neglected = "all noise, thermal light included" if signals.largest(model.n_thermal) > 0 else "all noise"
         reason = f"Neglects all correlations and {neglected}: exact for infinite N at fixed times only."
-        return Limits(True, False, reason, MEMORY, SECONDS_PER_RATE * fastest_rate(model))
+        seconds = SECONDS_PER_RATE * fastest_rate(model) * (1.0 if model.is_everyday else MOVING_COST)
+        return Limits(True, False, reason, MEMORY, seconds)
 
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Solve ``problem`` for the variables ``names``."""
