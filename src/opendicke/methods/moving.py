@@ -38,9 +38,12 @@ class Surroundings:
     Args:
         model: any.
         steps: lengths of the noise steps, which have no kink inside.
+        constant: the noise of a cavity that does not change.
     """
 
-    def __init__(self, model: DickeModel, steps: NDArray[np.float64]) -> None:
+    def __init__(
+        self, model: DickeModel, steps: NDArray[np.float64], constant: type[OrnsteinUhlenbeck] = OrnsteinUhlenbeck
+    ) -> None:
         self.steps = steps
         starts = np.concatenate([[0.0], np.cumsum(steps)[:-1]])
         times = starts[:, None] + steps[:, None] * NODES
@@ -52,18 +55,18 @@ class Surroundings:
         self.push = -1j * signals.evaluate(model.drive, times)
         self.field = GaussianField(steps, self.w, 2 * self.kappa * self.photons, self.push if self.push.any() else None)
         self.constant_cavity = not {"omega_c", "kappa"} & set(model.moving)
-        self._noise: OrnsteinUhlenbeck | GaussianField
+        self.noise: OrnsteinUhlenbeck | GaussianField
         if self.constant_cavity:
-            self._noise = OrnsteinUhlenbeck(steps, model.omega_c, model.kappa)
+            self.noise = constant(steps, model.omega_c, model.kappa)
         else:
-            self._noise = GaussianField(steps, self.w.conj(), 2 * self.kappa, None)
+            self.noise = GaussianField(steps, self.w.conj(), 2 * self.kappa, None)
 
     def sample(self, rng: np.random.Generator) -> MovingPath:
         """Draw the noise, and then the field, from 0 on."""
-        if isinstance(self._noise, OrnsteinUhlenbeck):
-            path = self._noise.sample(rng)
+        if isinstance(self.noise, OrnsteinUhlenbeck):
+            path = self.noise.sample(rng)
         else:
             start = complex(rng.standard_normal(2).view(np.complex128)[0]) / math.sqrt(2)
-            path = NoisePath(self.steps, *self._noise.sample(rng, start)[:2])
+            path = NoisePath(self.steps, *self.noise.sample(rng, start)[:2])
         moving = Moving(self.steps, self.rates, *self.field.sample(rng, 0j))
         return MovingPath(self.steps, path.middle, path.slope, moving)

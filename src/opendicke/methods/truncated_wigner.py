@@ -9,16 +9,20 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke import checks
-from opendicke.engine.wigner import VacuumNoise, VacuumPath, WignerFlow
+from opendicke import checks, signals
+from opendicke.engine.moving import GaussianField
+from opendicke.engine.wigner import MovingFlow, VacuumNoise, VacuumPath, WignerFlow
 from opendicke.ensemble.run import Sample, run_ensemble
 from opendicke.ensemble.streams import stream
+from opendicke.methods.mean_field import fastest_rate
+from opendicke.methods.moving import Surroundings, kinks_of
 from opendicke.methods.nuhops import noise_steps
 from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.methods.sampled import averages, kept_trajectories
 from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
+from opendicke.signals import Rate
 from opendicke.states import SpinCoherent
 
 #: Default step times the fastest rate. The strong error of S/j is below 2e-4 after 10 time units, at the parameters of
@@ -28,6 +32,8 @@ STEP_TIMES_RATE = 0.16
 #: Cost of one step of a trajectory (measured at the parameters of figures 1 and S4, N = 20 to 1000, t = 10).
 SECONDS_PER_STEP = 1e-6
 MEMORY = 1e6
+#: Times over the fastest rate in which the field has grown, to estimate the cost of a model that moves or is driven.
+TYPICAL_TURNS = 10.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,10 @@ class TruncatedWigner:
         \langle a^\dagger a\rangle = E|\alpha|^2-\tfrac12,\quad
         \langle a^{\dagger2}a^2\rangle = E|\alpha|^4 - 2E|\alpha|^2+\tfrac12,\quad
         \tfrac12\langle S_iS_j+S_jS_i\rangle = E[S_iS_j],\quad \langle S_ia\rangle = E[S_i\alpha].
+
+    Rates that move in time are taken at that time. Drives add :math:`(2\,\mathrm{Re}\,\xi, -2\,\mathrm{Im}\,\xi, 0)`
+    to **B** and :math:`-i\eta\,dt` to :math:`d\alpha`, thermal light :math:`\sqrt{2\kappa\bar n}\,dW'`, so that
+    the noise has :math:`\kappa(2\bar n+1)`: nothing is neglected there.
 
     The cavity starts as a Gaussian of variance ½ about the state's α, the spin with component N/2 along its direction
     and random components :math:`S_\perp` across it, of mean 0 and variance N/4 each. A trajectory keeps its
@@ -111,7 +121,8 @@ class TruncatedWigner:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
         check_model(model)
         reason = "Neglects quantum corrections to classical motion: off by about 1/N; rare events uncertain."
-        rate = _fastest_rate(model, 0.0, math.inf)
+        grown = math.inf if model.is_everyday else TYPICAL_TURNS / (fastest_rate(model) or 1.0)
+        rate = _fastest_rate(model, 0.0, grown)
         steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE
         return Limits(True, False, reason, MEMORY, steps * SECONDS_PER_STEP)
 
@@ -136,7 +147,13 @@ class WignerSimulator:
         model = problem.model
         self.problem, self.options = problem, options
         self.step = _step(problem, options.step)
-        steps, self._hits = noise_steps(problem.times, self.step)
+        steps, self._hits = noise_steps(problem.times, self.step, kinks_of(model, float(problem.times[-1])))
+        self._noise: VacuumNoise | FieldPaths
+        self.flow: WignerFlow | MovingFlow
+        if not model.is_everyday:
+            around = Surroundings(model, steps, VacuumNoise)
+            self._noise, self.flow = FieldPaths(around), MovingFlow.of(around.rates, steps)
+            return
         self._noise = VacuumNoise(steps, model.omega_c, model.kappa)
         root = math.sqrt(model.n_atoms)
         pulls = model.coupling / root, (model.g_minus - model.g_plus) / root
@@ -160,6 +177,28 @@ class WignerSimulator:
             kept = {f"S{axis}_trajectory": spin[:, i] for i, axis in enumerate("xyz")} | {"a_trajectory": alpha}
         drift = float(np.abs(np.linalg.norm(spin, axis=1) / np.linalg.norm(start) - 1).max())
         return Sample({"channels": reordered(spin, alpha)}, kept, peaks={"spin_length_drift": drift})
+
+
+class FieldPaths:
+    """Paths of the field that the spin does not make: the vacuum's noise, and what drive and thermal light add."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+
+    def sample(self, rng: np.random.Generator) -> VacuumPath:
+        """Draw the vacuum's noise, and then the rest, which is 0 at the start."""
+        noise = self._vacuum(rng)
+        return VacuumPath(self._around.steps, *map(np.add, noise, self._around.field.sample(rng, 0j)))
+
+    def _vacuum(self, rng: np.random.Generator) -> tuple[NDArray[np.complex128], ...]:
+        """Middle, slope and ends of a path of the vacuum's noise."""
+        noise = self._around.noise
+        if isinstance(noise, GaussianField):  # z*, from as many random numbers as below
+            start = complex(rng.standard_normal(6).view(np.complex128)[0]) / math.sqrt(2)
+            return tuple(part.conj() / math.sqrt(2) for part in noise.sample(rng, start))
+        assert isinstance(noise, VacuumNoise)
+        path = noise.sample(rng)
+        return path.middle, path.slope, path.ends
 
 
 def draw_spin(state: SpinCoherent, n_atoms: int, sampling: str, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -200,8 +239,35 @@ def _step(problem: Problem, wanted: float | None) -> float:
 
 def _fastest_rate(model: DickeModel, amplitude: float, stop: float) -> float:
     """The fastest of the model's rates and the spin's precession in the largest field to expect until ``stop``."""
+    if not model.is_everyday:
+        return _fastest_moving_rate(model, amplitude, stop)
     loss = abs(complex(model.kappa, model.omega_c))
     pull = max(abs(model.coupling), abs(model.g_minus - model.g_plus))
     # |β| from the initial field, the vacuum's noise, and a spin that drives it as hard as it can
     beta = (amplitude + 1) / math.sqrt(model.n_atoms) + pull / 2 * (min(stop, 1 / loss) if loss > 0 else stop)
     return float(max(abs(model.omega_a), loss, 2 * pull * beta))
+
+
+def _fastest_moving_rate(model: DickeModel, amplitude: float, stop: float) -> float:
+    """The same for a model that moves, is driven or thermal."""
+    pull = signals.largest(model.g_minus) + signals.largest(model.g_plus)
+    loss = abs(complex(signals.smallest(model.kappa), _least_size(model.omega_c)))
+    amplitude += math.sqrt(1 + 2 * signals.largest(model.n_thermal)) + _driven_field(model, stop)
+    beta = amplitude / math.sqrt(model.n_atoms) + pull / 2 * (min(stop, 1 / loss) if loss > 0 else stop)
+    return float(max(fastest_rate(model), 2 * pull * beta + 2 * signals.largest(model.atom_drive)))
+
+
+def _least_size(rate: Rate) -> float:
+    """The smallest modulus that a real rate takes."""
+    lowest, highest = signals.smallest(rate), -signals.smallest(signals.scaled(rate, -1.0))
+    return max(lowest, -highest, 0.0)
+
+
+def _driven_field(model: DickeModel, stop: float) -> float:
+    """The largest field that the drive makes until ``stop``, exact at the ends of steps that resolve the rates."""
+    if signals.largest(model.drive) == 0:
+        return 0.0
+    rate = fastest_rate(model)
+    steps, _ = noise_steps(np.array([stop]), min(stop, 0.5 / rate if rate > 0 else stop), kinks_of(model, stop))
+    field = Surroundings(model.replace(n_thermal=0.0), steps).field  # without noise
+    return float(np.abs(field.sample(np.random.default_rng(0), 0j)[2]).max())
