@@ -35,7 +35,7 @@ class LaterModel(od.DickeModel):
     """The model of a later version, with a field whose default has even changed since it was added."""
 
     pump: float = dataclasses.field(default=0.0, metadata=description.added("0.2", neutral=0.0))
-    drive: float = dataclasses.field(default=0.7, metadata=description.added("0.2", neutral=0.0))
+    shift: float = dataclasses.field(default=0.7, metadata=description.added("0.2", neutral=0.0))
     tilt: Tilt = dataclasses.field(default=Tilt(), metadata=description.added("0.3", neutral=Tilt()))
 
 
@@ -51,7 +51,7 @@ class LaterMethod(od.NuHOPS):
 
 
 LaterMethod.__name__ = "NuHOPS"
-LATER = LaterModel(**dataclasses.asdict(MODEL), drive=0.0)
+LATER = LaterModel(**dataclasses.asdict(MODEL), shift=0.0)
 
 
 def key(model: od.DickeModel = MODEL, state: od.SpinCoherent = STATE, method: Any = METHOD, times: Any = TIMES) -> str:
@@ -69,7 +69,7 @@ def test_a_new_field_changes_neither_keys_nor_streams() -> None:
 
 
 def test_a_new_field_in_use_changes_both() -> None:
-    changed: list[od.DickeModel] = [LATER.replace(pump=0.1), LATER.replace(drive=0.7)]
+    changed: list[od.DickeModel] = [LATER.replace(pump=0.1), LATER.replace(shift=0.7)]
     changed += [LATER.replace(tilt=tilt) for tilt in (Tilt((0.1,)), Tilt(phase=1j), Tilt(twist=0.1))]
     keys = [key(model) for model in (MODEL, *changed)]
     points = [with_point(METHOD, model).point for model in (MODEL, *changed)]
@@ -181,9 +181,9 @@ def test_descriptions_are_read_again() -> None:
 
 
 def test_what_is_not_told_has_its_neutral_value() -> None:
-    """And not its default of today: what an older version stored was run without the drive."""
-    assert LaterModel(**dataclasses.asdict(MODEL)).drive == 0.7
-    assert description.restore(LaterModel, description.describe(MODEL)).drive == 0.0
+    """And not its default of today: what an older version stored was run without the shift."""
+    assert LaterModel(**dataclasses.asdict(MODEL)).shift == 0.7
+    assert description.restore(LaterModel, description.describe(MODEL)).shift == 0.0
 
 
 def test_foreign_descriptions_are_refused() -> None:

@@ -74,10 +74,10 @@ def test_misspelt_missing_and_positional_arguments_are_refused() -> None:
     [
         ("N", "The number of atoms is n_atoms"),
         ("coupling", "DickeModel.balanced"),
-        ("eta", "A drive .* is not available"),
-        ("n_th", "Thermal photons are not available"),
+        ("eta", "A drive of the cavity is called drive"),
+        ("n_th", "The photons of a thermal bath are n_thermal"),
         ("gamma", "Decay, dephasing and pumping of the atoms are not available"),
-        ("colour", "g_plus, got 1"),
+        ("colour", "atom_drive, got 1"),
     ],
 )
 def test_what_newcomers_try_first(name: str, said: str) -> None:
@@ -103,8 +103,8 @@ def test_positional_arguments_are_shown_how() -> None:
         od.DickeModel.balanced(10)  # type: ignore[misc]
 
 
-def test_rates_are_constants() -> None:
-    with pytest.raises(TypeError, match=r"^kappa: expected a real number, got <function .* Rates are constants"):
+def test_functions_are_pointed_to_signals() -> None:
+    with pytest.raises(TypeError, match=r"^kappa: expected a real number, got <function .* pass .*opendicke\.Ramp"):
         od.DickeModel(**GOOD | {"kappa": lambda time: time})
 
 
@@ -124,7 +124,7 @@ def test_a_coupling_keeps_the_ratio() -> None:
 
 
 def test_the_constructor_is_documented_as_it_was() -> None:
-    assert list(inspect.signature(od.DickeModel).parameters) == list(GOOD)
+    assert list(inspect.signature(od.DickeModel).parameters) == [*GOOD, "n_thermal", "drive", "atom_drive"]
     assert pickle.loads(pickle.dumps(od.DickeModel(**GOOD))) == od.DickeModel(**GOOD)
 
 

@@ -1,6 +1,6 @@
 """Open Dicke models, from one atom to a million, with error bars on everything."""
 
-from opendicke import analysis
+from opendicke import analysis, cavities
 from opendicke.comparison import compare
 from opendicke.ensemble.dask_executor import Dask
 from opendicke.ensemble.executors import Processes, Serial, Threads
@@ -20,7 +20,16 @@ from opendicke.observables.catalogue import VARIABLES
 from opendicke.problem import Limits
 from opendicke.signals import Ramp, Samples, Sine
 from opendicke.solve import solve
-from opendicke.states import Inverted, Normal, SpinCoherent, hint_for
+from opendicke.states import (
+    Dicke,
+    Inverted,
+    Normal,
+    SpinCoherent,
+    SpinSqueezed,
+    SpinSuperposition,
+    ThermalSpin,
+    hint_for,
+)
 from opendicke.sweep import sweep
 
 #: The installed version; found when asked for.
@@ -31,6 +40,7 @@ __all__ = [
     "VARIABLES",
     "Cumulants",
     "Dask",
+    "Dicke",
     "DickeModel",
     "FailedTrajectoryWarning",
     "Inverted",
@@ -46,14 +56,18 @@ __all__ = [
     "Serial",
     "Sine",
     "SpinCoherent",
+    "SpinSqueezed",
+    "SpinSuperposition",
     "Store",
     "StoreError",
+    "ThermalSpin",
     "Threads",
     "TrajectoryError",
     "TruncatedWigner",
     "UnphysicalWarning",
     "WeakDampingWarning",
     "analysis",
+    "cavities",
     "compare",
     "solve",
     "sweep",

@@ -9,16 +9,20 @@ Husimi function :math:`|\langle\zeta|\chi\rangle|^2/\pi`, and what is left of th
     \frac{\Phi_k}{\Phi_0} = \frac{\langle\zeta|(a-\alpha)^k|\chi\rangle}{\sqrt{k!}\,\langle\zeta|\chi\rangle}
 
 With :math:`\langle\zeta|\chi\rangle \propto p(\zeta^*)`, :math:`\Phi_k/\Phi_0` is :math:`\sqrt{k!}` times the factor of
-:math:`u^k` in :math:`e^{-\alpha u}p(\zeta^* + u)/p(\zeta^*)`. The average over ζ is exact.
+:math:`u^k` in :math:`e^{-\alpha u}p(\zeta^* + u)/p(\zeta^*)`. The average over ζ is exact. Where p has zeros (Fock and
+cat states) a trajectory may start with many more photons than the state has on average: at the very start the variance
+of its :math:`\langle a^{\dagger2}a^2\rangle`, and for one photon of :math:`\langle a^\dagger a\rangle`, is infinite,
+and error bars there mean nothing. The noise has healed that by about 0.3/κ.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +34,7 @@ Complex = NDArray[np.complex128]
 #: Levels are filled until so many in a row are below this part of the largest: far below what any tol keeps.
 FAINT, IN_A_ROW = 1e-9, 8
 #: Most levels at the start, and largest photon number of a Fock state (whose levels grow with it).
-MOST, MOST_PHOTONS = 3000, 1000
+MOST, MOST_PHOTONS = 3000, 300
 #: Fock levels that a displacement needs beyond those that are asked for.
 SPARE = 60
 
@@ -53,7 +57,7 @@ class Fock:
     r"""The state of so many photons, :math:`|n\rangle`.
 
     Args:
-        photons: n, an integer from 0 to 1000.
+        photons: n, an integer from 0 to 300.
 
     Raises:
         ValueError, TypeError: for anything else.
@@ -74,20 +78,14 @@ class Fock:
         return float(self.photons)
 
     def draw(self, rng: np.random.Generator) -> Point:
-        """A point of the Husimi function, whose |ζ|² has a gamma distribution, and what is left: p(x) = xⁿ."""
+        """A point of the Husimi function and what is left: p(x) = xⁿ; Φ_k/Φ_0 = (−α)^k C_n(k; n)/√k! (Charlier)."""
         n = self.photons
         if n == 0:
             return coherent(0j)
         zeta = math.sqrt(rng.standard_gamma(n + 1.0)) * np.exp(2j * math.pi * rng.random())
         alpha = complex(n / zeta.conjugate())
 
-        def levels() -> Iterator[complex]:
-            before, now = 0j, 1 + 0j
-            for k in itertools.count():
-                yield now
-                before, now = now, -alpha / (n * math.sqrt(k + 1)) * (k * now + alpha * math.sqrt(k) * before)
-
-        return _point(alpha, zeta, levels())
+        return _point(alpha, zeta, (scale * value for scale, value in zip(_powers(-alpha), _charlier(n), strict=False)))
 
     def matrix(self, photons: int) -> Complex:
         """Density matrix on the Fock states up to ``photons``, cut off there."""
@@ -170,7 +168,7 @@ class Squeezed:
         return math.sinh(self.r) ** 2 + abs(self.alpha) ** 2
 
     def draw(self, rng: np.random.Generator) -> Point:
-        """A point of the Husimi function, a Gaussian, and what is left: p(x) = exp(αx − τ(x − α*)²/2), τ = e^{iφ} tanh r."""
+        """A point of the Husimi function and what is left: p(x) = exp(αx − τ(x − α*)²/2), τ = exp(iφ) tanh r."""
         t, turn = math.tanh(self.r), np.exp(0.5j * self.phi)
         x, y = rng.standard_normal(2) / np.sqrt([2 * (1 + t), 2 * (1 - t)])
         away, tau = complex(turn * (x + 1j * y)), complex(t * turn**2)
@@ -256,6 +254,9 @@ class Cat:
 
 
 Cavity = Fock | Thermal | Squeezed | Cat
+CAVITIES = (Fock, Thermal, Squeezed, Cat)
+#: Every state, by its kind.
+KINDS: dict[str, Any] = {cavity.KIND: cavity for cavity in CAVITIES}
 
 
 def _normal(rng: np.random.Generator) -> complex:
@@ -274,6 +275,24 @@ def _point(alpha: complex, zeta: complex, levels: Iterator[complex]) -> Point:
         if faint >= IN_A_ROW:
             break
     return Point(alpha, -1j * (zeta - alpha).conjugate(), np.array(kept[: len(kept) - faint]))
+
+
+def _powers(alpha: complex) -> Iterator[complex]:
+    """α^k/√k!"""
+    now = 1 + 0j
+    for k in itertools.count():
+        yield now
+        now *= alpha / math.sqrt(k + 1)
+
+
+@functools.lru_cache(maxsize=32)
+def _charlier(n: int) -> tuple[float, ...]:
+    """The Charlier polynomial C_n(k; n), k = 0, 1, …, by its recurrence in the degree, which is stable."""
+    k = np.arange(float(MOST))
+    before, now = np.zeros(MOST), np.ones(MOST)
+    for degree in range(n):
+        before, now = now, ((degree + n - k) * now - degree * before) / n
+    return tuple(now.tolist())
 
 
 def _wide(photons: int, alpha: complex) -> int:

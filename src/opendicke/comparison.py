@@ -19,7 +19,7 @@ from opendicke.observables.catalogue import VARIABLES, select
 from opendicke.problem import Executor, Limits, Method, Problem, Progress
 from opendicke.progress import Silent, meter
 from opendicke.solve import check_method, solve
-from opendicke.states import SpinCoherent, check_state
+from opendicke.states import State, check_state
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class _Attempt:
 
 def compare(
     model: DickeModel,
-    state: SpinCoherent,
+    state: State,
     times: ArrayLike,
     methods: Mapping[str, Method] | Sequence[Method],
     observables: Any = None,

@@ -193,9 +193,8 @@ def _fields(kind: Any, told: Mapping[str, Any], without: tuple[str, ...] = ()) -
 
 def _typed(hint: Any, value: Any) -> Any:
     """What ``value`` was before it was made plain, by the type of its field."""
-    if typing.get_origin(hint) is tuple and isinstance(value, list):
-        return tuple(_typed(typing.get_args(hint)[0], inner) for inner in value)
-    kinds = typing.get_args(hint) or (hint,)
+    kinds = typing.get_args(hint) if typing.get_origin(hint) is not tuple else (hint,)
+    kinds = kinds or (hint,)
     if isinstance(value, dict):
         name, told = value.get("kind"), {key: inner for key, inner in value.items() if key != "kind"}
         fitting = (kind for kind in kinds if dataclasses.is_dataclass(kind) and getattr(kind, "KIND", None) == name)
@@ -203,4 +202,7 @@ def _typed(hint: Any, value: Any) -> Any:
         return value if kind is None else restore(kind, told)
     if not isinstance(value, list):
         return value
-    return complex(*value) if complex in kinds else tuple(_typed(None, inner) for inner in value)
+    if complex in kinds:
+        return complex(*value)
+    members = next((typing.get_args(kind) for kind in kinds if typing.get_origin(kind) is tuple), (None,))
+    return tuple(_typed(members[0], inner) for inner in value)

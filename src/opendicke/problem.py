@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke.model import DickeModel
-from opendicke.states import SpinCoherent
+from opendicke.states import State
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -21,7 +21,7 @@ class Problem:
     """A model, an initial state at t = 0 and the times (strictly increasing, >= 0) at which answers are wanted."""
 
     model: DickeModel
-    state: SpinCoherent
+    state: State
     times: NDArray[np.float64]
 
 

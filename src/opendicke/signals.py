@@ -242,9 +242,10 @@ def kinks(rates: Iterable[ComplexRate], stop: float) -> tuple[float, ...]:
 
 def _set_points(signal: Any, times: NDArray[np.float64]) -> None:
     """Store times and values as plain tuples, the values real if they can be."""
-    values = [_number("values", value) for value in np.ravel(np.array(signal.values, dtype=object))]
-    if len(values) != times.size or np.ndim(signal.values) != 1:
+    given = checks.number_array("values", signal.values, "iufc", "numbers")
+    if given.shape != times.shape:
         raise checks.refuse("values", f"{times.size} numbers, as many as times", signal.values)
+    values = [_number("values", value) for value in given.tolist()]
     object.__setattr__(signal, "times", tuple(times.tolist()))
     object.__setattr__(signal, "values", tuple(values))
 

@@ -22,13 +22,13 @@ from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import VARIABLES, select
 from opendicke.problem import Executor, Method, Problem, Progress, Solution
 from opendicke.progress import meter
-from opendicke.states import SpinCoherent, check_state
+from opendicke.states import State, check_state
 from opendicke.version import version
 
 
 def solve(
     model: DickeModel,
-    state: SpinCoherent,
+    state: State,
     times: ArrayLike,
     method: Method,
     observables: Any = None,

@@ -14,7 +14,7 @@ from opendicke.ensemble.executors import Serial
 from opendicke.ensemble.store import Store, Stored, StoreError
 from opendicke.model import DickeModel
 from opendicke.solve import as_store, solve
-from opendicke.states import SpinCoherent
+from opendicke.states import restore_state
 from opendicke.study_file import METHODS
 
 log = logging.getLogger("opendicke.store")
@@ -48,7 +48,7 @@ def open_study(store: Store | str | Path, key: str) -> xr.Dataset:
     try:
         method = restore_method(METHODS[about["method"]], about["options"], study.trajectories)
         method = with_limits(method, study.limits())
-        state, model = restore(SpinCoherent, about["state"]), restore(DickeModel, about["model"])
+        state, model = restore_state(about["state"]), restore(DickeModel, about["model"])
         times = checks.time_grid(about["times"])
     except (TypeError, ValueError) as problem:
         raise StoreError(f"study {study.key}: this version cannot tell what it is ({problem})") from problem

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke import checks
+from opendicke import cavities, checks, states
 from opendicke.methods.cumulants import Cumulants
 from opendicke.methods.hops import HOPS
 from opendicke.methods.lindblad import Lindblad
@@ -23,7 +23,7 @@ from opendicke.methods.truncated_wigner import TruncatedWigner
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import select
 from opendicke.signals import SIGNALS
-from opendicke.states import SpinCoherent
+from opendicke.states import SpinCoherent, State
 
 METHODS: dict[str, Any] = {
     method.__name__: method for method in (NuHOPS, HOPS, TruncatedWigner, Lindblad, MeanField, Cumulants)
@@ -81,7 +81,7 @@ class StudyFile:
     """A study file, read and checked."""
 
     model: DickeModel
-    state: SpinCoherent
+    state: State
     times: NDArray[np.float64]
     method: Any
     result: Path
@@ -171,12 +171,33 @@ class _Reader:
                 told[name] = tuple(value)
         return self._build("model", SIGNALS[kind], told, key=key)
 
-    def _state(self) -> SpinCoherent:
+    def _state(self) -> State:
         values = dict(self._section("state"))
-        if "alpha" in values:
-            values["alpha"] = self._complex("state", "alpha", values["alpha"])
-        state: SpinCoherent = self._build("state", SpinCoherent, values)
+        kind = values.pop("kind", None)
+        if kind is not None and kind not in states.KINDS:
+            expected = f"expected a kind out of {', '.join(map(repr, states.KINDS))}, got {checks.shown(kind)}"
+            raise self.error("state", "kind", expected)
+        for key in {"alpha"} & set(values):
+            values[key] = self._complex("state", key, values[key])
+        for key in {"angles", "weights"} & set(values):
+            values[key] = tuple(tuple(one) if isinstance(one, list) else one for one in values[key])
+        if isinstance(values.get("weights"), tuple):
+            pairs = (list(one) if isinstance(one, tuple) else one for one in values["weights"])
+            values["weights"] = tuple(self._complex("state", "weights", one) for one in pairs)
+        if isinstance(values.get("cavity"), dict):
+            values["cavity"] = self._cavity(dict(values["cavity"]))
+        state: State = self._build("state", states.KINDS[kind] if kind else SpinCoherent, values)
         return state
+
+    def _cavity(self, told: dict[str, Any]) -> Any:
+        """A state of the cavity: a table with its ``kind`` and what that takes."""
+        kind = told.pop("kind", None)
+        if not isinstance(kind, str) or kind not in cavities.KINDS:
+            expected = f"expected a kind out of {', '.join(map(repr, cavities.KINDS))}, got {checks.shown(kind)}"
+            raise self.error("state", "cavity", expected)
+        if "alpha" in told:
+            told["alpha"] = self._complex("state", "cavity", told["alpha"])
+        return self._build("state", cavities.KINDS[kind], told, key="cavity")
 
     def _complex(self, section: str, key: str, told: Any) -> Any:
         """A list of two numbers as a complex one; anything else is left as it is."""

@@ -28,7 +28,7 @@ from opendicke.model import DickeModel
 from opendicke.problem import Executor, Method, Problem, Progress
 from opendicke.progress import SharedMeter, meter
 from opendicke.solve import as_store, check_method, describe, solve
-from opendicke.states import SpinCoherent, check_state
+from opendicke.states import State, check_state
 
 #: Points in work at a time, at most: as many as there are workers, so that none waits for the end of a point.
 MOST_POINTS = 32
@@ -45,7 +45,7 @@ SIMULATORS: dict[type, Any] = {
 def sweep(
     model: DickeModel | Callable[..., DickeModel],
     grid: Mapping[str, ArrayLike],
-    state: SpinCoherent,
+    state: State,
     times: ArrayLike,
     method: Method,
     observables: Any = None,
@@ -130,7 +130,7 @@ def sweep(
 class _Asked:
     """What is asked at every point."""
 
-    state: SpinCoherent
+    state: State
     times: NDArray[np.float64]
     method: Any
     observables: Any

@@ -99,14 +99,27 @@ class TrajectoryState:
         return normalised
 
 
-def initial_state(frame: NDArray[np.float64], amplitude: complex, dtype: str, two_j: int) -> TrajectoryState:
-    """|0> along e3 (row 2 of ``frame``), hierarchy empty, cavity field ``amplitude``."""
+def initial_state(
+    frame: NDArray[np.float64],
+    amplitude: complex,
+    dtype: str,
+    two_j: int,
+    spin: NDArray[np.complex128] | None = None,
+    levels: NDArray[np.complex128] | None = None,
+) -> TrajectoryState:
+    """Φ_{k,n} = ``levels``[k] ``spin``[n] on |j, j−n> along e3 (row 2 of ``frame``), cavity field ``amplitude``.
+
+    Without ``spin`` it is |0>, without ``levels`` the hierarchy is empty.
+    """
+    one = np.ones(1, dtype=np.complex128)
+    spin, levels = one if spin is None else spin, one if levels is None else levels
     width = 64 // np.dtype(dtype).itemsize
-    blocks = min(2, -(-(two_j + 1) // width))
-    stride, capacity = (max(blocks, 6) + 2) * width, 40
+    blocks = min(max(2, -(-spin.size // width)), -(-(two_j + 1) // width))
+    stride, capacity = (max(blocks, 6) + 2) * width, max(40, levels.size + 2 * LEVEL_MARGIN)
     buffer = allocate(dtype, stride, capacity)
-    buffer[width] = 1
-    window = np.array([blocks, 1 + LEVEL_MARGIN, stride, capacity], dtype=np.int64)
+    rows = buffer[: 2 * stride * levels.size].reshape(levels.size, 2, stride)[:, :, width : width + spin.size]
+    rows[:, 0], rows[:, 1] = np.outer(levels, spin).real, np.outer(levels, spin).imag
+    window = np.array([blocks, levels.size + LEVEL_MARGIN, stride, capacity], dtype=np.int64)
     return TrajectoryState(buffer, window, frame.astype(np.float64), np.array([amplitude], dtype=np.complex128))
 
 

@@ -28,7 +28,7 @@ from opendicke.methods.mean_field import fastest_rate, field_rate
 from opendicke.model import MORE_GENERAL, DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS, VARIABLES, from_channels
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
-from opendicke.states import SpinCoherent
+from opendicke.states import SpinCoherent, coherent_state, mean_photons
 
 #: The word of each channel (of each pair re_/im_ of channels).
 _WORDS = {
@@ -149,11 +149,12 @@ class Cumulants:
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Generate the equations of the model, integrate them and check the moments (one piece of work)."""
         check_model(problem.model, "Cumulants")
+        state = coherent_state(problem.state, "Cumulants")
         check_duration(problem, max(fastest_rate(problem.model), field_rate(problem.model, problem.state)))
         watch = Watch(executor)
         progress.start(1, "run", f"cumulants of order {self.order}")
         equations = Equations.of(problem.model, self.order, self.closure)
-        start = initial_cumulants(problem.state, problem.model.n_atoms, equations.variables, self.closure)
+        start = initial_cumulants(state, problem.model.n_atoms, equations.variables, self.closure)
         limit = _RUNAWAY * _largest_cumulants(problem, equations.variables, self.closure)
         values, until, message = self._integrate(equations, start, limit, problem.times, watch)
         channels = equations.channels(values)
@@ -284,7 +285,7 @@ def _largest_cumulants(problem: Problem, variables: tuple[Word, ...], closure: s
     drive = (abs(model.g_minus) + abs(model.g_plus)) * (n + 1) / (2 * math.sqrt(n))
     duration = float(problem.times[-1])
     growth = drive * (min(duration, 1 / model.kappa) if model.kappa else duration)
-    amplitude = max(1.0, abs(problem.state.alpha) + growth)
+    amplitude = max(1.0, math.sqrt(mean_photons(problem.state)) + growth)
     spin = 1.0 if closure == "atoms" else n / 2
     return np.array([spin ** len(w.spins) * amplitude ** (w.creators + w.annihilators) for w in variables])
 

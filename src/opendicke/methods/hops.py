@@ -24,6 +24,7 @@ from opendicke.methods.sampled import averages
 from opendicke.methods.weak_damping import check_conservation, check_memory
 from opendicke.model import MORE_GENERAL, DickeModel, check_model
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
+from opendicke.states import coherent_state
 
 #: Default noise step times the fastest rate of the model. At the paper's parameters and N = 4 the strong error of
 #: <S> at this step is 1e-4.
@@ -172,7 +173,8 @@ class HOPSSimulator:
         self.step = options.step or _default_step(model, float(problem.times[-1]))
         steps, self._hits = noise_steps(problem.times, self.step)
         self._noise = OrnsteinUhlenbeck(steps, model.omega_c, model.kappa)
-        self._spin = problem.state.dicke_amplitudes(model.n_atoms)
+        self._state = coherent_state(problem.state, "HOPS")
+        self._spin = self._state.dicke_amplitudes(model.n_atoms)
 
     def prepare(self) -> None:
         """Compile what a trajectory needs, by one that ends where it starts."""
@@ -184,9 +186,7 @@ class HOPSSimulator:
         path = self._noise.sample(stream(self.options.seed, index, self.options.point))
         which = f"trajectory {index} of seed {self.options.seed}"
         try:
-            channels, top = self._basis.run(
-                self._spin, self.problem.state.alpha, path, self._hits, self.problem.times.size
-            )
+            channels, top = self._basis.run(self._spin, self._state.alpha, path, self._hits, self.problem.times.size)
         except TrajectoryFailure as failure:
             time = float(path.steps[: failure.step].sum())
             where = f"{which} stopped at time {time:g}: {failure}"
@@ -204,7 +204,7 @@ class HOPSSimulator:
 
         Others may need more than this one; by such steps a depth that is enough for all is reached soon.
         """
-        model, times, state = self.problem.model, self.problem.times, self.problem.state
+        model, times, state = self.problem.model, self.problem.times, self._state
         depth, most = self.options.depth, _MOST_DEEPER * max(self.options.depth, _SHALLOW)
         while not abandoned():
             depth = _deeper(depth)

@@ -32,7 +32,7 @@ from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS, from_channels
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.progress import Silent
-from opendicke.states import SpinCoherent
+from opendicke.states import SpinCoherent, State, mean_photons
 
 Record = TypeVar("Record")
 
@@ -181,7 +181,7 @@ class Lindblad:
         """What ``record`` makes of ρ at each time, the cutoff used, and the largest population of its top level."""
         reached, clock = 0, watch or Watch()
         check_duration(problem, max(fastest_rate(problem.model), pace(problem.model)))
-        least = self.photons if self.photons is not None else math.ceil(abs(problem.state.alpha) ** 2)
+        least = self.photons if self.photons is not None else math.ceil(mean_photons(problem.state))
         refusal = self._too_large(problem.model.n_atoms, least, stored)  # before mean field follows a huge amplitude
         if refusal:
             raise ValueError(refusal)
@@ -337,20 +337,31 @@ class _Generator(Folding):
 
 def _initial(problem: Problem, photons: int, bound: float) -> NDArray[np.float64]:
     """A = Re ρ + Im ρ of the initial state, flat."""
-    f = np.arange(photons + 1)
-    alpha = problem.state.alpha
-    from scipy.special import gammaln, xlogy  # slow to import
-
-    log_size = -0.5 * abs(alpha) ** 2 + xlogy(f, abs(alpha)) - 0.5 * gammaln(f + 1)
-    cavity = np.exp(log_size + 1j * f * np.angle(alpha))
-    missing = 1.0 - float(np.sum(np.abs(cavity[:-1]) ** 2))  # population at the top level and above
+    state = problem.state
+    if isinstance(state, SpinCoherent) and state.cavity is None:
+        cavity = _coherent(state.alpha, photons)
+        missing = 1.0 - float(np.sum(np.abs(cavity[:-1]) ** 2))  # population at the top level and above
+        psi = np.outer(state.dicke_amplitudes(problem.model.n_atoms), cavity / np.linalg.norm(cavity)).ravel()
+        rho = np.outer(psi, psi.conj())
+    else:
+        one = _coherent(state.alpha, photons)
+        field = np.outer(one, one.conj()) if state.cavity is None else state.cavity.matrix(photons)
+        missing = 1.0 - float((np.trace(field) - field[-1, -1]).real)
+        rho = np.kron(state.spin_matrix(problem.model.n_atoms), field / np.trace(field))
     if missing > bound:
         raise _OverflowError(missing, 0.0)
-    spin = problem.state.dicke_amplitudes(problem.model.n_atoms)
-    psi = np.outer(spin, cavity / np.linalg.norm(cavity)).ravel()
-    rho = np.outer(psi, psi.conj())
     folded: NDArray[np.float64] = (rho.real + rho.imag).ravel()
     return folded
+
+
+def _coherent(alpha: complex, photons: int) -> NDArray[np.complex128]:
+    """Amplitudes of a coherent state on the Fock states up to ``photons``."""
+    from scipy.special import gammaln, xlogy  # slow to import
+
+    f = np.arange(photons + 1)
+    log_size = -0.5 * abs(alpha) ** 2 + xlogy(f, abs(alpha)) - 0.5 * gammaln(f + 1)
+    found: NDArray[np.complex128] = np.exp(log_size + 1j * f * np.angle(alpha))
+    return found
 
 
 def _seconds_a_time(model: DickeModel, photons: int) -> float:
@@ -381,7 +392,7 @@ def _guess(problem: Problem, clock: Watch | None = None) -> int:
     if propagator.is_stiff(model):
         stop = min(stop, GUESS_TURNS / fastest_rate(model))
     grid = np.linspace(0.0, stop, 200) if stop > 0 else np.zeros(1)
-    _, beta = MeanField(rtol=1e-6, atol=1e-9).trajectory(model, problem.state, grid, clock)
+    _, beta = MeanField(rtol=1e-6, atol=1e-9).trajectory(model, _stand_in(problem.state), grid, clock)
     return _coherent_cutoff(model.n_atoms * float(np.max(np.abs(beta) ** 2)))
 
 
@@ -390,8 +401,15 @@ def _driven_guess(problem: Problem) -> int:
     stop, rate = float(problem.times[-1]), max(fastest_rate(problem.model), pace(problem.model))
     turns = min(stop * rate, GUESS_TURNS)
     grid = np.linspace(0.0, turns / rate if rate > 0 else stop, 200 + int(10 * turns))
-    amplitude = empty_cavity(problem.model, complex(problem.state.alpha), grid)
+    amplitude = empty_cavity(problem.model, _stand_in(problem.state).alpha, grid)
     return _coherent_cutoff(float(np.max(np.abs(amplitude) ** 2)))
+
+
+def _stand_in(state: State) -> SpinCoherent:
+    """A coherent state with as many photons, for a guess."""
+    if isinstance(state, SpinCoherent) and state.cavity is None:
+        return state
+    return SpinCoherent(math.pi / 2, 0.0, math.sqrt(mean_photons(state)))
 
 
 def _coherent_cutoff(photons: float) -> int:

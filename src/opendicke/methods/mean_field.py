@@ -20,10 +20,10 @@ from opendicke.methods.moving import kinks_of, rates_of
 from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS, from_channels
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
-from opendicke.states import SpinCoherent
+from opendicke.states import SpinCoherent, State, coherent_state, mean_photons
 
-State = NDArray[np.float64]
-Flow = Callable[[float, State], State]
+Vector = NDArray[np.float64]
+Flow = Callable[[float, Vector], Vector]
 
 #: Relative change of the spin's length beyond which a run is refused: the equations conserve it exactly.
 LENGTH_TOLERANCE = 1e-4
@@ -94,7 +94,9 @@ class MeanField:
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Solve ``problem`` for the variables ``names``."""
         progress.start(1, "run", "mean field")
-        spin, amplitude = self.trajectory(problem.model, problem.state, problem.times, Watch(executor))
+        spin, amplitude = self.trajectory(
+            problem.model, coherent_state(problem.state, "MeanField"), problem.times, Watch(executor)
+        )
         progress.advance(1)
         n_atoms = problem.model.n_atoms
         channels = _factorised(n_atoms * spin, math.sqrt(n_atoms) * amplitude)
@@ -130,11 +132,11 @@ class MeanField:
             )
         return spin, y[3] + 1j * y[4]
 
-    def _along_constants(self, model: DickeModel, start: State, times: NDArray[np.float64], clock: Watch) -> State:
+    def _along_constants(self, model: DickeModel, start: Vector, times: NDArray[np.float64], clock: Watch) -> Vector:
         """(m, Re β, Im β) at ``times`` of an everyday model: shape (5, times)."""
         parameters = flow_parameters(model)
 
-        def flow(time: float, y: State) -> State:
+        def flow(time: float, y: Vector) -> Vector:
             clock.check(time)
             rates = np.empty(5)
             mean_flow.velocity(parameters, y, rates)
@@ -142,7 +144,7 @@ class MeanField:
 
         return self._integrated(flow, start, (0.0, float(times[-1])), times, math.inf)
 
-    def _along_signals(self, model: DickeModel, start: State, times: NDArray[np.float64], clock: Watch) -> State:
+    def _along_signals(self, model: DickeModel, start: Vector, times: NDArray[np.float64], clock: Watch) -> Vector:
         """The same of any model, from kink to kink."""
         edges = [0.0, *kinks_of(model, float(times[-1])), float(times[-1])]
         fastest = max((getattr(model, name).rate for name in model.moving), default=0.0)
@@ -157,14 +159,16 @@ class MeanField:
             start = y[:, -1]
         return np.column_stack([*found, start])
 
-    def _integrated(self, flow: Flow, start: State, span: tuple[float, float], times: State, longest: float) -> State:
+    def _integrated(
+        self, flow: Flow, start: Vector, span: tuple[float, float], times: Vector, longest: float
+    ) -> Vector:
         from scipy.integrate import solve_ivp
 
         options = {"rtol": self.rtol, "atol": self.atol, "max_step": longest}
         answer = solve_ivp(flow, span, start, "DOP853", times, **options)
         if not answer.success:
             raise RuntimeError(f"the mean-field integrator stopped at t = {answer.t[-1]:g}: {answer.message}")
-        y: State = answer.y
+        y: Vector = answer.y
         return y
 
 
@@ -173,7 +177,7 @@ def _driven_flow(model: DickeModel, first: float, last: float, clock: Watch) -> 
     root = math.sqrt(model.n_atoms)
     inside = math.nextafter(last, first)  # a step at the end belongs to what follows
 
-    def flow(time: float, y: State) -> State:
+    def flow(time: float, y: Vector) -> Vector:
         clock.check(time)
         now = np.array(min(max(time, first), inside))
         at, out = rates_of(model, now), np.empty(5)
@@ -199,10 +203,10 @@ def fastest_rate(model: DickeModel) -> float:
     return float(max(abs(model.omega_a), abs(complex(model.kappa, model.omega_c)), *pulls))
 
 
-def field_rate(model: DickeModel, state: SpinCoherent) -> float:
+def field_rate(model: DickeModel, state: State) -> float:
     """The rate 2(|g₋| + |g₊|)|α|/√N at which spins turn in the field that is there at the start."""
     coupling = signals.largest(model.g_minus) + signals.largest(model.g_plus)
-    return 2 * coupling * abs(state.alpha) / math.sqrt(model.n_atoms)
+    return 2 * coupling * math.sqrt(mean_photons(state) / model.n_atoms)
 
 
 def drive_rate(model: DickeModel, stop: float) -> float:

@@ -61,12 +61,13 @@ class Surroundings:
         else:
             self.noise = GaussianField(steps, self.w.conj(), 2 * self.kappa, None)
 
-    def sample(self, rng: np.random.Generator) -> MovingPath:
-        """Draw the noise, and then the field, from 0 on."""
-        if isinstance(self.noise, OrnsteinUhlenbeck):
-            path = self.noise.sample(rng)
-        else:
+    def sample(self, rng: np.random.Generator, start: complex | None = None) -> MovingPath:
+        """Draw the noise, from ``start`` if it is given, and then the field, from 0 on."""
+        if start is None:
             start = complex(rng.standard_normal(2).view(np.complex128)[0]) / math.sqrt(2)
+        if isinstance(self.noise, OrnsteinUhlenbeck):
+            path = self.noise.extend(rng, start)[0]
+        else:
             path = NoisePath(self.steps, *self.noise.sample(rng, start)[:2])
         moving = Moving(self.steps, self.rates, *self.field.sample(rng, 0j))
         return MovingPath(self.steps, path.middle, path.slope, moving)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from opendicke import checks, signals
 from opendicke.description import LIMIT
 from opendicke.engine.compile import NUMERICS
-from opendicke.engine.noise import OrnsteinUhlenbeck
+from opendicke.engine.noise import NoisePath, OrnsteinUhlenbeck
 from opendicke.engine.trajectory import (
     DROPPED,
     MOST_LEVELS,
@@ -36,6 +36,7 @@ from opendicke.methods.weak_damping import check_conservation, check_memory
 from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
+from opendicke.states import SpinCoherent, cavity_start
 
 #: Noise step times the fastest rate of the model. At Fig. 1's parameters, t = 4, the median error of <S>/j along one
 #: noise path is then 1e-6 at N = 200 and 1e-5 at N <= 20, and falls with the third power of the step.
@@ -243,20 +244,31 @@ class NuHOPSSimulator:
         state = initial_state(self._frame, 0j, self.options.dtype, self.problem.model.n_atoms)
         propagate(state, self.dynamics, path, np.full(1, -1), 0)
 
+    def _path(self, rng: np.random.Generator, start: complex | None) -> NoisePath:
+        """The noise of one trajectory, from ``start`` if it is given."""
+        if isinstance(self._noise, Surroundings):
+            return self._noise.sample(rng, start)
+        return self._noise.sample(rng) if start is None else self._noise.extend(rng, start)[0]
+
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""
         problem, options = self.problem, self.options
-        path = self._noise.sample(stream(options.seed, index, options.point))
-        state = initial_state(self._frame, problem.state.alpha, options.dtype, problem.model.n_atoms)
+        n_atoms, rng = problem.model.n_atoms, stream(options.seed, index, options.point)
+        spin = None if isinstance(problem.state, SpinCoherent) else problem.state.amplitudes(n_atoms, rng)
+        start = cavity_start(problem.state, rng)
+        path = self._path(rng, start.noise)
+        state = initial_state(self._frame, start.alpha, options.dtype, n_atoms, spin, start.levels)
         channels, psi, frames = np.empty((problem.times.size, len(CHANNELS))), [], []
         first, hits = 0, self._hits.copy()
         try:
+            if state.buffer.nbytes > self.dynamics.memory_limit:
+                raise TrajectoryFailure("its first state is over the memory limit", 0)
             for last in (*self._breaks, path.steps.size):
                 filled = hits[first : last + 1]
                 part = propagate(state, self.dynamics, path.part(first, last), filled, problem.times.size)
                 channels[filled[filled >= 0]] = part[filled[filled >= 0]]
                 hits[last], first = -1, last  # recorded at the end of this part, so not again at the next one's start
-                psi.append(state.psi()[: problem.model.n_atoms + 1])
+                psi.append(state.psi()[: n_atoms + 1])
                 frames.append(state.frame.copy())
         except TrajectoryFailure as failure:
             time = float(path.steps[: first + failure.step].sum())

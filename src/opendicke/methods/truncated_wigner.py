@@ -23,7 +23,7 @@ from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.signals import Rate
-from opendicke.states import SpinCoherent
+from opendicke.states import SpinCoherent, coherent_state, mean_photons
 
 #: Default step times the fastest rate. The strong error of S/j is below 2e-4 after 10 time units, at the parameters of
 #: the paper's figures 1 and 3 and N = 4 and 100: far below the error of the approximation.
@@ -146,6 +146,7 @@ class WignerSimulator:
     def __init__(self, problem: Problem, options: TruncatedWigner) -> None:
         model = problem.model
         self.problem, self.options = problem, options
+        self._state = coherent_state(problem.state, "TruncatedWigner")
         self.step = _step(problem, options.step)
         steps, self._hits = noise_steps(problem.times, self.step, kinks_of(model, float(problem.times[-1])))
         self._noise: VacuumNoise | FieldPaths
@@ -167,7 +168,7 @@ class WignerSimulator:
 
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""
-        state, options = self.problem.state, self.options
+        state, options = self._state, self.options
         rng = stream(options.seed, index, options.point)
         start = draw_spin(state, self.problem.model.n_atoms, options.sampling, rng)
         path = self._noise.sample(rng)
@@ -228,7 +229,7 @@ def reordered(spin: NDArray[np.float64], a: NDArray[np.complex128]) -> NDArray[n
 def _step(problem: Problem, wanted: float | None) -> float:
     """The longest step: as wanted, or from the fastest rate."""
     stop = float(problem.times[-1]) or 1.0
-    rate = _fastest_rate(problem.model, abs(problem.state.alpha), stop)
+    rate = _fastest_rate(problem.model, math.sqrt(mean_photons(problem.state)), stop)
     longest = 1 / rate if rate > 0 else math.inf
     if wanted is None:
         return min(STEP_TIMES_RATE * longest, stop)

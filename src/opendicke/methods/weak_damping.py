@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Problem, Solution
+from opendicke.states import coherent_state, is_coherent
 
 #: A correct run without damping warns with at most this probability per conserved quantity.
 FALSE_ALARM = 1e-5
@@ -40,7 +41,7 @@ def conserved_quantities(problem: Problem) -> dict[str, NDArray[np.float64]]:
     :math:`a^\dagger a \pm S^z` where g₊ or g₋ vanishes.
     """
     model = problem.model
-    if not model.is_everyday or model.kappa > 0:
+    if not model.is_everyday or model.kappa > 0 or not is_coherent(problem.state):
         return {}
     scale = 2 / math.sqrt(model.n_atoms)
     total, difference = scale * (model.g_minus + model.g_plus), scale * (model.g_minus - model.g_plus)
@@ -122,7 +123,8 @@ def check_memory(
 
 def _initial_channels(problem: Problem) -> NDArray[np.float64]:
     """The channels in which conservation laws are written, at t = 0; the others are zero."""
-    alpha, j = problem.state.alpha, problem.model.n_atoms / 2
-    x, y, z = (j * part for part in problem.state.direction)
+    state, j = coherent_state(problem.state, "a conservation law"), problem.model.n_atoms / 2
+    alpha = state.alpha
+    x, y, z = (j * part for part in state.direction)
     known = {"Sz": z, "n_photon": abs(alpha) ** 2, "re_Sx_a": x * alpha.real, "im_Sy_a": y * alpha.imag}
     return np.array([known.get(channel, 0.0) for channel in CHANNELS])
