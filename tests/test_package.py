@@ -64,7 +64,7 @@ def test_what_is_slow_to_import_is_imported_late() -> None:
 
 
 def test_the_first_trajectory_imports_no_more_than_it_needs() -> None:
-    """What numba and xarray import by themselves is left to them: scipy.linalg (in SciPy 1.13 with scipy.sparse), dask."""
+    """What numba and xarray import by themselves is left to them: scipy.linalg (SciPy 1.13: scipy.sparse too), dask."""
     late = ("matplotlib", "distributed", "netCDF4", "scipy.stats", "scipy.optimize", "scipy.integrate",
             "tqdm", "concurrent.futures.process")  # fmt: skip
     script = f"""
