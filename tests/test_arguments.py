@@ -151,7 +151,7 @@ ODD: list[Any] = [
     None, True, False, np.True_, "", "no", "Sz", "0.5", "time", b"1", 0, 1, -1, 3, 10**400, -(10**400),
     2**70, 0.0, 1.0, -0.5, 0.5, 1e-320, 1e-200, 1e200, 1.7e308, math.nan, math.inf, -math.inf, 1j, complex(math.nan, 0),
     Fraction(1, 3), Fraction(10**400), decimal.Decimal("0.1"), np.float32(0.5), np.int8(1), np.complex64(1j),
-    np.timedelta64(1), np.datetime64("2020-01-01"), datetime.timedelta(1), object(), len, float,
+    np.timedelta64(1, "s"), np.datetime64("2020-01-01"), datetime.timedelta(1), object(), len, float,
     od.MeanField, od.NuHOPS(2), od.MeanField(), MODEL, STATE, LANDSCAPE, REGIONS, [], (), {}, {1: 2}, {"kappa": 1.0},
     {0.5, 1.0}, [1.0], [True, False], ["a"], [None], [1j], [[1.0], [2.0, 3.0]], [10**400, 1], [Fraction(1, 2)],
     [math.nan], range(2), np.array(1.0), np.array([]), np.array([1.0, 2.0]), np.array(["a", "b"]), np.array([True]),
