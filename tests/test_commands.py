@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,8 +137,35 @@ atom_drive = [0.0, 0.2]
 
 
 @pytest.mark.parametrize(
+    ("told", "state"),
+    [
+        ("kind = 'dicke'\nm = 1.0\nalpha = [0.1, 0.2]", od.Dicke(1.0, alpha=0.1 + 0.2j)),
+        ("kind = 'thermal_spin'\nx = 0.5", od.ThermalSpin(0.5)),
+        ("kind = 'spin_squeezed'\ntheta = 1\nphi = 0.5\nmu = 0.2", od.SpinSqueezed(1.0, 0.5, 0.2)),
+        (
+            "kind = 'spin_superposition'\nangles = [[0, 0], [1.0, 0.5]]\nweights = [1, [0.0, 1.0]]",
+            od.SpinSuperposition(((0.0, 0.0), (1.0, 0.5)), (1.0, 1j)),
+        ),
+        ("theta = 1.0\ncavity = { kind = 'fock', photons = 2 }", od.SpinCoherent(1.0, cavity=od.cavities.Fock(2))),
+        (
+            "theta = 1.0\ncavity = { kind = 'squeezed', r = 0.5, alpha = [0.1, 0.2] }",
+            od.SpinCoherent(1.0, cavity=od.cavities.Squeezed(0.5, alpha=0.1 + 0.2j)),
+        ),
+    ],
+)
+def test_states_in_a_study(study: Path, told: str, state: Any) -> None:
+    from opendicke.study_file import load
+
+    study.write_text(STUDY.replace("theta = 3.0\nalpha = [0.1, 0.2]", told))
+    assert load(study).state == state
+
+
+@pytest.mark.parametrize(
     ("old", "new", "line", "said"),
     [
+        ("theta = 3.0", "theta = 3.0\nkind = 'dike'", 11, "state.kind: expected a kind out of 'dicke'"),
+        ("alpha = [0.1, 0.2]", "cavity = { kind = 'fok' }", 11, "state.cavity: expected a kind out of 'fock'"),
+        ("alpha = [0.1, 0.2]", "cavity = { kind = 'fock', photons = -1 }", 11, "expected an integer >= 0"),
         ("kappa = 1.0", "kappa = { times = [0, 1], values = [1, 1] }", 5, "model.kappa: expected a kind out of 'ramp'"),
         ("kappa = 1.0", "kappa = { kind = 'ramp', values = [1, 1] }", 5, "model.kappa: the key 'times' is missing"),
         ("kappa = 1.0", "kappa = { kind = 'ramp', times = [0, 1], values = [1, -1] }", 5, "nowhere below 0"),
