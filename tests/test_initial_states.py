@@ -46,7 +46,8 @@ def test_all_moments_agree_with_the_master_equation(name: str) -> None:
     """Each case fails in a correct method with probability 2e-4 (``zscores.FALSE_ALARM``).
 
     Rejected mistakes: ζ from the P or the photon-number distribution instead of the Husimi function; the noise not
-    conjugated, or without α; Φ_k without √k!; a thermal amplitude without √2; weights of the spin upside down.
+    conjugated, or without α; Φ_k without √k!; a thermal amplitude without √2; the other sign of τ of a squeezed cavity;
+    Φ conjugated. (Weights and amplitudes of the spin, which both methods share, have tests of their own below.)
     """
     assert compared(name).agrees, compared(name).chances
 
@@ -137,6 +138,17 @@ def test_amplitudes_and_matrices_of_the_spin(state: Any) -> None:
             wanted = psi.conj() @ laboratory[i] @ laboratory[j] @ psi
             np.testing.assert_allclose(np.trace(own[i] @ own[j] @ rho), wanted, rtol=0, atol=1e-10)
         np.testing.assert_allclose(np.trace(own[i] @ rho), psi.conj() @ laboratory[i] @ psi, rtol=0, atol=1e-10)
+
+
+def test_the_twist_is_about_the_axis_of_growing_theta() -> None:
+    """exp(−iμ(S·e_θ)²/2) on the coherent state, in the laboratory; fails with the other sign of μ."""
+    theta, phi, mu = 1.0, 0.4, 0.5
+    coherent, own = od.SpinCoherent(theta, phi), spin_matrices(5)
+    twist = sum(coherent.frame()[0, i] * own[i] for i in range(3))
+    values, vectors = np.linalg.eigh(twist)
+    psi = vectors @ (np.exp(-0.5j * mu * values**2) * (vectors.conj().T @ coherent.dicke_amplitudes(5)))
+    found = od.SpinSqueezed(theta, phi, mu).spin_matrix(5)
+    np.testing.assert_allclose(found, np.outer(psi, psi.conj()), rtol=0, atol=1e-12)
 
 
 def test_thermal_weights_are_boltzmanns() -> None:
