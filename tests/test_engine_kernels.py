@@ -38,12 +38,15 @@ def swept(sweep: Any, stage: int, dtype: str, hermitian: bool, levels: int) -> n
     """The buffer after one stage on random numbers."""
     buffer, blocks, stride, size = filled(dtype, 48, levels)
     root_n, root_k, decay = tables(dtype, stride, levels + 3, TWO_J / 2)
-    from_python(_fill_decay)(decay, levels, 0.3, 2.5, 0.5)
+    later = decay.size // 2  # the two halves of the step decay differently
+    from_python(_fill_decay)(decay, 0, levels, np.exp(-0.15 * (0.5 + 2.5j)))
+    from_python(_fill_decay)(decay, later, levels, np.exp(-0.15 * (0.7 + 1.5j)))
     c = np.random.default_rng(1).normal(size=13) * 0.05
     phi, t2, t3, t4 = (buffer[k * size : (k + 1) * size] for k in range(4))
     source, out = {FIRST: (phi, t2), SECOND: (t2, t3), THIRD: (t3, t4), LAST: (t4, phi)}[stage]
     skew = None if hermitian else 1.0
-    from_python(sweep)(stage, source, phi, t2, t3, out, 0.3, blocks, levels, stride, root_n, root_k, decay, c, skew)
+    tables_of = (root_n, root_k, decay, c, skew, later)
+    from_python(sweep)(stage, source, phi, t2, t3, out, 0.3, blocks, levels, stride, *tables_of)
     return buffer
 
 
@@ -68,7 +71,7 @@ def test_the_sweep_is_the_hierarchy() -> None:
     phi = (view[:levels, 0] + 1j * view[:levels, 1])[:, 8 : 8 + states]
     j, h = (states - 1) / 2, 0.2
     root_n, root_k, decay = tables("float64", stride, levels + 3, j)
-    from_python(_fill_decay)(decay, levels, h, 0.0, 0.0)
+    from_python(_fill_decay)(decay, 0, levels, 1.0 + 0j)
     c = np.random.default_rng(1).normal(size=13)
     phi0, t2, t3, _ = (buffer[k * size : (k + 1) * size] for k in range(4))
     sweep = from_python(generator.sweep)
