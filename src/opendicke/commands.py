@@ -482,4 +482,53 @@ def _drawn_and_checked(
     return {"figureS4": figure_s4.plot(datasets)}, figure_s4.check(datasets), []
 
 
-COMMANDS = (init, run, resume, extend, sweep, compare, phases, figure, doctor)
+@click.command(short_help="Compute a piece of the gallery: what the library can do beyond the paper.")
+@click.argument("name", type=click.Choice(["hysteresis"]))
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("gallery"),
+    show_default=True,
+    help="Folder for the picture and the datasets.",
+)
+@click.option("--trajectories", type=click.IntRange(min=16), help="For each curve.  [default: the piece's]")
+@click.option("--n-atoms", type=click.IntRange(min=2), multiple=True, help="Repeat it.  [default: the piece's]")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the random streams.")
+@click.option("--store", type=click.Path(file_okay=False, path_type=Path), help="Keeps trajectories, to go on later.")
+@THREADS
+@QUIET
+def gallery(
+    name: str,
+    output: Path,
+    trajectories: int | None,
+    n_atoms: tuple[int, ...],
+    seed: int,
+    store: Path | None,
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    """Compute NAME, draw it, and check what is expected of it."""
+    from opendicke import files
+    from opendicke.gallery import hysteresis
+    from opendicke.plots import style
+
+    finished: list[Path] = []
+    options = {"executor": executor_for(threads, None), "progress": False if quiet else None, "store": store}
+    with short_errors(finished, store):
+        usable(output)
+        datasets = hysteresis.run(
+            n_atoms=tuple(dict.fromkeys(n_atoms)) or hysteresis.N_ATOMS,
+            trajectories=trajectories or hysteresis.TRAJECTORIES,
+            seed=seed,
+            **options,
+        )
+        finished += [files.save(dataset, output / f"{name}-{part}.nc") for part, dataset in datasets.items()]
+        finished += style.save(hysteresis.plot(datasets), output / name)
+    all_hold = tell(hysteresis.check(datasets), quiet)
+    if not quiet:
+        click.echo("\n".join(map(str, finished)))
+    if not all_hold:
+        raise click.exceptions.Exit(1)
+
+
+COMMANDS = (init, run, resume, extend, sweep, compare, phases, figure, gallery, doctor)

@@ -42,12 +42,15 @@ omega_a = 1.0
 omega_c = 2.5
 kappa = 0.5          # decay rate of the field: the photon number decays at 2 kappa
 g_minus = 1.13
-g_plus = 1.13
+g_plus = 1.13        # or { kind = "ramp", times = [0.0, 10.0], values = [0.5, 1.13] }, "sine", "samples": any rate
+# n_thermal = 0.1    # photons of the bath
+# drive = [0.1, 0.0] # of the cavity, complex; atom_drive likewise
 
 [state]              # spin coherent state times coherent cavity state
 theta = 0.7853981633974483   # 0: all atoms up, pi: all down
 phi = 3.141592653589793
 # alpha = [0.0, 0.0]         # real and imaginary part of <a>
+# cavity = { kind = "fock", photons = 2 }   # or "thermal", "squeezed", "cat"; a spin that is not coherent has a kind
 
 [times]              # or: values = [0.0, 1.0, 2.5]
 start = 0.0
