@@ -301,3 +301,11 @@ def test_a_loss_that_starts_from_zero_warns_as_a_faint_one() -> None:
     for kappa, told in ((1e-6, "kappa = 1e-06 with"), (od.Ramp((0.0, 100.0), (0.0, 0.1)), "kappa = 0 with")):
         with pytest.warns(od.WeakDampingWarning, match=told):
             od.solve(model.replace(kappa=kappa), start, [3.0], method, ["n_photon"])
+
+
+@pytest.mark.parametrize("more", [{"drive": 1e29}, {"n_thermal": 1e29}, {"atom_drive": 1e29}])
+def test_fields_in_which_spins_turn_for_ever_are_refused(more: dict[str, Any]) -> None:
+    model = od.DickeModel(n_atoms=2, **RATES).replace(**more)
+    for method in (od.NuHOPS(1, seed=1), od.TruncatedWigner(1, seed=1)):
+        with pytest.raises(ValueError, match=r"^times(, step)?: expected"):
+            od.solve(model, od.Normal(), [2.0], method)
