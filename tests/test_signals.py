@@ -89,6 +89,7 @@ def test_extremes_of_samples_are_those_of_the_curve() -> None:
         (lambda: od.Ramp((0.0, 1.0), 3.0), "values"),
         (lambda: od.Samples((0.0, 1.0, 2.0), (0.0, 1.0, 2.0)), "times"),
         (lambda: od.Samples((0.0, 1.0, 1.0, 2.0), (0.0,) * 4), "times"),
+        (lambda: od.Samples((-1e30, 0.0, 1.0, 1e30), (0.0, 0.0, 1.0, 0.0)), "times"),
         (lambda: od.Sine(0.0, 1.0, frequency=0.0), "frequency"),
         (lambda: od.Sine(0.0, 1.0, frequency=1j), "frequency"),
         (lambda: od.Sine(0.0, "1", frequency=1.0), "amplitude"),

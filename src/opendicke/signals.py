@@ -155,6 +155,10 @@ class Samples:
         if times.size < 4 or (np.diff(times) <= 0).any():
             raise checks.refuse("times", "four or more strictly increasing times", self.times)
         _set_points(self, times)
+        between = np.diff(times)
+        if between.max() > MOST_UNEVEN * between.min():
+            expected = f"times whose distances differ by no more than a factor of {MOST_UNEVEN:g}"
+            raise checks.refuse("times", expected, self.times)
 
     @property
     def kinks(self) -> tuple[float, ...]:
@@ -187,6 +191,8 @@ class Samples:
 
 
 Signal = Ramp | Sine | Samples
+#: Between distances that differ by more than this, rounding leaves nothing of a spline.
+MOST_UNEVEN = 1e12
 #: A signal that touches its minimum may fall below it by this part of its largest value.
 ROUNDING = 1e-12
 #: What to do about a spline that falls below a minimum that its points respect.
