@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,21 @@ def test_example_is_a_valid_study(tmp_path: Path) -> None:
     assert "exists already" in again.output
 
 
+@pytest.mark.parametrize("key", ["n_thermal", "drive", "g_minus", "omega_c", "alpha", "cavity", "kind"])
+def test_what_the_example_offers_is_taken(tmp_path: Path, key: str) -> None:
+    """Each line that is commented out in [model] and [state], in place of the one it replaces."""
+    from opendicke.study_file import EXAMPLE, load
+
+    (offered,) = re.findall(rf"(?m)^# ({key} = .*)$", EXAMPLE.partition("[method]")[0])
+    told = re.sub(rf"(?m)^{key} = .*\n", "", EXAMPLE)
+    told = told.replace(f"# {offered}", offered)
+    if key == "kind":
+        told = re.sub(r"(?m)^(theta|phi) = .*\n", "", told).replace(offered, f"m = 0.0\n{offered}")
+    path = tmp_path / "study.toml"
+    path.write_text(told)
+    assert load(path).times.size == 201
+
+
 def test_run_resume_list_show_export_merge(study: Path) -> None:
     first = call("run", study, "--json")
     assert first.exit_code == 0
@@ -133,7 +149,17 @@ atom_drive = [0.0, 0.2]
     assert od.DickeModel.of(files.load(study.parent / "out.nc")) == model
     (row,) = json.loads(call("ls", study.parent / "runs", "--json").output)
     assert od.DickeModel.of(open_study(study.parent / "runs", row["key"])) == model
-    assert call("ls", study.parent / "runs").exit_code == 0
+    (line,) = call("ls", study.parent / "runs").output.splitlines()
+    assert "omega_c=sine(1, 0.5, 2, 0) kappa=ramp(t=0,1,1: 0.5,1,2)" in line
+    assert "n_thermal=samples(t=0,1,2,3: 0.1,0.2,0.2,0.1) drive=ramp(t=0,1: 0+0j,0.1-0.3j) atom_drive=0+0.2j" in line
+
+
+def test_a_long_signal_is_listed_in_one_short_line(study: Path) -> None:
+    points = list(range(100))
+    told = f"kappa = {{ kind = 'ramp', times = {points}, values = {points} }}"
+    study.write_text(STUDY.replace("kappa = 1.0", told).partition("[sweep]")[0])
+    assert call("run", study).exit_code == 0
+    assert "kappa=ramp(t=0,…,99: 0,…,99)" in call("ls", study.parent / "runs").output
 
 
 @pytest.mark.parametrize(

@@ -224,6 +224,7 @@ def test_methods_that_do_not_take_it_say_so(name: str) -> None:
         (lambda: od.SpinSqueezed(1.0, 0.0, np.nan), "mu"),
         (lambda: od.SpinSuperposition((1.0, 2.0)), "angles"),  # type: ignore[arg-type]
         (lambda: od.SpinSuperposition(((1.0, 2.0),), weights=(1.0, 2.0)), "weights"),
+        (lambda: od.SpinSuperposition(((1.0, 2.0), (0.0, 0.0)), weights=(0.0, 0.0)), "weights"),
         (lambda: Fock(-1), "photons"),
         (lambda: Fock(1.5), "photons"),  # type: ignore[arg-type]
         (lambda: Thermal(-0.1), "photons"),
@@ -249,3 +250,16 @@ def test_mean_photons() -> None:
     assert mean_photons(od.SpinCoherent(1.0, alpha=2j)) == 4.0
     assert mean_photons(od.Dicke(1.0, cavity=Fock(3))) == 3.0
     assert set(cavities.KINDS) == {"fock", "thermal", "squeezed", "cat"}
+
+
+def test_weights_of_any_size() -> None:
+    """Only their ratio counts, though their squares are no numbers."""
+    angles, expected = ((0.0, 0.0), (1.0, 0.5)), od.SpinSuperposition(((0.0, 0.0), (1.0, 0.5)), (1.0, 2j))
+    for size in (1e-300, 1e300):
+        found = od.SpinSuperposition(angles, (size, 2j * size)).amplitudes(4)
+        np.testing.assert_allclose(found, expected.amplitudes(4), rtol=0, atol=1e-15)
+
+
+def test_poles_take_a_cavity() -> None:
+    assert od.Normal(cavity=Fock(2)) == od.SpinCoherent(np.pi, cavity=Fock(2))
+    assert od.Inverted(alpha=0.5j) == od.SpinCoherent(0.0, alpha=0.5j)

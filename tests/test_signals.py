@@ -1,13 +1,15 @@
 """Signals: values, kinks, what is refused, and how models hold, store and name them."""
 
+import dataclasses
 import json
+import time
 from typing import Any
 
 import numpy as np
 import pytest
 
 import opendicke as od
-from opendicke import signals
+from opendicke import files, signals
 from opendicke.description import describe, plain, restore
 from opendicke.stored import open_study
 
@@ -87,6 +89,7 @@ def test_extremes_of_samples_are_those_of_the_curve() -> None:
         (lambda: od.Ramp((0.0, 1.0), 3.0), "values"),
         (lambda: od.Samples((0.0, 1.0, 2.0), (0.0, 1.0, 2.0)), "times"),
         (lambda: od.Samples((0.0, 1.0, 1.0, 2.0), (0.0,) * 4), "times"),
+        (lambda: od.Samples((-1e30, 0.0, 1.0, 1e30), (0.0, 0.0, 1.0, 0.0)), "times"),
         (lambda: od.Sine(0.0, 1.0, frequency=0.0), "frequency"),
         (lambda: od.Sine(0.0, 1.0, frequency=1j), "frequency"),
         (lambda: od.Sine(0.0, "1", frequency=1.0), "amplitude"),
@@ -172,3 +175,138 @@ def test_a_sweep_over_thermal_photons() -> None:
     answer = od.sweep(model, {"n_thermal": [0.0, 0.5]}, od.Normal(), [0.0, 2.0], od.NuHOPS(20, seed=1), ["n_photon"])
     assert od.DickeModel.of(answer.isel(n_thermal=1)).n_thermal == 0.5
     assert od.DickeModel.of(answer.isel(n_thermal=0)) == model
+
+
+def test_equal_signals_have_one_key() -> None:
+    """However their numbers are written: real or complex, 0 or −0."""
+    pairs = [
+        (od.Ramp((0.0, 1.0), (0.0, 1.0)), od.Ramp((-0.0, 1.0), (-0j, 1 + 0j))),
+        (od.Sine(0.0, 0.3j, frequency=2.0), od.Sine(0j, 0.3j, frequency=2.0)),
+        (SAMPLES, od.Samples(np.array(SAMPLES.times), np.array(SAMPLES.values, dtype=complex))),
+    ]
+    for one, other in pairs:
+        first, second = (od.DickeModel(n_atoms=2, **RATES, drive=signal) for signal in (one, other))
+        assert first == second
+        assert first.json() == second.json()
+
+
+def test_values_that_are_complex_by_type_only_are_real() -> None:
+    assert od.DickeModel(n_atoms=2, **RATES).replace(kappa=od.Ramp((0.0, 1.0), (1 + 0j, 2 + 0j))).kappa(0.5) == 1.5
+
+
+@pytest.mark.parametrize("method", [od.NuHOPS(4, seed=1), od.TruncatedWigner(4, seed=1), od.Lindblad(), od.MeanField()])
+def test_a_kink_as_good_as_at_the_start(method: Any) -> None:
+    """Steps that end there would be too short to divide by."""
+    model = od.DickeModel(n_atoms=2, **RATES).replace(g_minus=od.Ramp((0.0, 1e-140, 1.0), (0.1, 0.5, 0.8)))
+    plain = model.replace(g_minus=od.Ramp((0.0, 1.0), (0.5, 0.8)))
+    there, expected = (od.solve(one, od.Normal(), [0.0, 1.0], method, ["n_photon"]) for one in (model, plain))
+    np.testing.assert_allclose(there.n_photon, expected.n_photon, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [od.Ramp, od.Samples])
+def test_times_that_are_too_close_are_refused(kind: Any) -> None:
+    with pytest.raises(ValueError, match=r"^times: expected times at least 1e-150 apart"):
+        kind((0.0, 1e-200, 1.0, 2.0), (0.0, 1.0, 2.0, 3.0))
+
+
+def test_many_points_are_evaluated_quickly() -> None:
+    """One value of 10⁵ points costs what a search costs: their arrays are made once."""
+    times = np.linspace(0.0, 1.0, 10**5)
+    for kind in (od.Ramp, od.Samples):
+        signal = kind(times, times**2)
+        signal(0.5)
+        began = time.process_time()
+        for _ in range(100):
+            signal(0.5)
+        assert time.process_time() - began < 0.1  # 0.005 s; 0.9 s if they were made every time
+
+
+def test_a_coupling_may_become_a_signal() -> None:
+    model = od.DickeModel(n_atoms=2, **RATES).replace(g_minus=0.3, g_plus=0.1)
+    moving = model.replace(coupling=od.Ramp((0.0, 1.0), (0.0, 0.8)))
+    np.testing.assert_allclose([moving.g_minus(0.5), moving.g_plus(0.5)], [0.3, 0.1], rtol=1e-14)
+    assert model.replace(g_plus=0.0).replace(coupling=RAMP).moving == ("g_minus",)
+    with pytest.raises(TypeError, match=r"^g_minus: expected a constant here, .* It moves in time"):
+        moving.replace(coupling=1.0)
+
+
+@pytest.mark.parametrize("name", ["drive", "atom_drive", "g_minus"])
+def test_a_function_is_pointed_to_signals(name: str) -> None:
+    with pytest.raises(TypeError, match=r"A function cannot be stored: pass a number, or an opendicke\.Ramp"):
+        od.DickeModel(n_atoms=2, **RATES).replace(**{name: np.sin})
+
+
+def test_a_sweep_of_signals_has_its_models(tmp_path: Any) -> None:
+    """Where a parameter moves at all points or at some, by way of a file."""
+    start = od.DickeModel(n_atoms=2, **RATES)
+
+    def at(duration: float) -> od.DickeModel:
+        ramp = od.Ramp((0.0, duration), (0.0, 1.0)) if duration else 0.0
+        return start.replace(g_minus=ramp, drive=od.Sine(0.0, 0.1j * duration, frequency=1.0))
+
+    answer = od.sweep(at, {"duration": [0.0, 1.0, 2.0]}, od.Normal(), [0.0, 1.0], od.NuHOPS(3, seed=1), ["Sz"])
+    files.save(answer, tmp_path / "sweep.nc")
+    again = files.load(tmp_path / "sweep.nc")
+    assert again.identical(answer)
+    for duration in (0.0, 1.0, 2.0):
+        assert od.DickeModel.of(again.sel(duration=duration)) == at(duration)
+    with pytest.raises(ValueError, match="expected an answer with a single g_minus, got 'a sweep over duration'"):
+        od.DickeModel.of(again)
+
+
+@pytest.mark.parametrize("values", [[RAMP, RAMP], [0.1, 0.2j]])
+def test_an_axis_of_signals_or_complex_numbers_is_pointed_to_a_function(values: list[Any]) -> None:
+    with pytest.raises(TypeError, match="sweep a function from real numbers to a model"):
+        od.sweep(od.DickeModel(n_atoms=2, **RATES), {"drive": values}, od.Normal(), [0.0, 1.0], od.MeanField())
+
+
+PULSE_TIMES = np.linspace(0.0, 10.0, 101)
+TOUCHING = (
+    od.Sine(0.3, 0.1 + 0.2, frequency=1.0),
+    od.Samples(PULSE_TIMES, np.exp(-4 * (PULSE_TIMES - 5) ** 2)),
+)
+
+
+@pytest.mark.parametrize("name", ["kappa", "n_thermal"])
+@pytest.mark.parametrize("signal", TOUCHING)
+def test_a_rate_may_touch_zero(signal: Any, name: str) -> None:
+    """Rounding takes both of these below 0; all methods take that for 0."""
+    model = od.DickeModel(n_atoms=2, **RATES).replace(n_thermal=0.1).replace(**{name: signal})
+    assert signals.smallest(signal) < 0
+    for method in (od.NuHOPS(4, seed=1), od.TruncatedWigner(4, seed=1), od.Lindblad(), od.MeanField()):
+        answer = od.solve(model, od.Normal(), [0.0, 2.0, 6.0], method, ["n_photon", "Sz"])
+        assert np.isfinite(answer.n_photon).all()
+
+
+def test_a_spline_that_swings_below_zero_is_explained() -> None:
+    swinging = od.Samples(PULSE_TIMES, np.clip(PULSE_TIMES - 5, 0.0, 1.0))
+    with pytest.raises(ValueError, match=r"^n_thermal: expected a signal that is nowhere below 0, .* or use a Ramp\."):
+        od.DickeModel(n_atoms=2, **RATES).replace(n_thermal=swinging)
+
+
+@pytest.mark.parametrize("name", [item.name for item in dataclasses.fields(od.DickeModel)][1:])
+@pytest.mark.parametrize("method", [od.NuHOPS(4, seed=1), od.TruncatedWigner(4, seed=1), od.Lindblad(), od.MeanField()])
+def test_each_parameter_may_start_from_zero(method: Any, name: str) -> None:
+    """Where nothing turns, is damped or coupled, no formula may ask for the number that is not there."""
+    model = od.DickeModel(n_atoms=2, **RATES).replace(**{name: RAMP})
+    answer = od.solve(model, od.Normal(), [0.0, 1.0], method, ["n_photon", "Sz"])
+    assert np.isfinite(answer.Sz).all()
+    assert od.DickeModel.of(answer) == model
+    assert method.limits(model).possible
+
+
+def test_a_loss_that_starts_from_zero_warns_as_a_faint_one() -> None:
+    """101 atoms: faint parts are not kept, and nothing is forgotten in the first moments."""
+    model = od.DickeModel.tavis_cummings(n_atoms=101, omega_a=1.0, omega_c=1.0, kappa=1e-6, coupling=1.0)
+    method, start = od.NuHOPS(16, seed=1), od.Inverted()
+    for kappa, told in ((1e-6, "kappa = 1e-06 with"), (od.Ramp((0.0, 100.0), (0.0, 0.1)), "kappa = 0 with")):
+        with pytest.warns(od.WeakDampingWarning, match=told):
+            od.solve(model.replace(kappa=kappa), start, [3.0], method, ["n_photon"])
+
+
+@pytest.mark.parametrize("more", [{"drive": 1e29}, {"n_thermal": 1e29}, {"atom_drive": 1e29}])
+def test_fields_in_which_spins_turn_for_ever_are_refused(more: dict[str, Any]) -> None:
+    model = od.DickeModel(n_atoms=2, **RATES).replace(**more)
+    for method in (od.NuHOPS(1, seed=1), od.TruncatedWigner(1, seed=1)):
+        with pytest.raises(ValueError, match=r"^times(, step)?: expected"):
+            od.solve(model, od.Normal(), [2.0], method)

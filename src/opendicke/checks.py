@@ -20,6 +20,8 @@ LARGEST = 1e30
 SHORTEST = 1e-150
 #: Random streams are addressed by numbers of up to 128 bits.
 LARGEST_SEED = 2**128 - 1
+#: What to do about a rate that is a function.
+NO_FUNCTION = "A function cannot be stored: pass a number, or an opendicke.Ramp, Sine or Samples."
 #: Characters of what came that are shown.
 SHOWN = 200
 
@@ -73,8 +75,7 @@ def real(
 def rate(name: str, value: Any, *, minimum: float = -LARGEST, hint: str = "") -> float:
     """``value`` as a rate, :func:`real`."""
     if callable(value):
-        hint = "A function cannot be stored: pass a number, or an opendicke.Ramp, Sine or Samples."
-        raise refuse(name, "a real number", value, hint, TypeError)
+        raise refuse(name, "a real number", value, NO_FUNCTION, TypeError)
     return real(name, value, minimum=minimum, hint=hint)
 
 
@@ -296,7 +297,9 @@ def dataset_model(dataset: Any, *wanted: str) -> dict[str, Any]:
         raise refuse("dataset", "a Dataset that opendicke.solve returned", type(dataset), hint, TypeError)
     model: dict[str, Any] = json.loads(dataset.attrs["model"])
     swept = [str(name) for name in json.loads(dataset.attrs.get("swept", "[]"))]
-    model |= {name: dataset[name].item() for name in swept if name in dataset.coords and dataset[name].size == 1}
+    chosen = {name: dataset[name].item() for name in swept if name in dataset.coords and dataset[name].size == 1}
+    # a parameter that moves at some points stands there as JSON
+    model |= {name: json.loads(value) if isinstance(value, str) else value for name, value in chosen.items()}
     lacking = [name for name in wanted if name not in model]
     if lacking:
         over = dict.fromkeys(str(dim) for name in lacking if name in dataset.coords for dim in dataset[name].dims)

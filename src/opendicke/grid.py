@@ -54,6 +54,9 @@ TAKEN = frozenset(
     | {"method_non_numeric", "labels", "errors", "copy", "fill_value", *VARIABLES, *COUNTS, *OTHERS}
 )
 
+#: What to do about an axis of complex numbers or signals.
+NO_NUMBERS = "For signals and complex numbers, sweep a function from real numbers to a model."
+
 #: The parameters of a model.
 PARAMETERS = tuple(field.name for field in dataclasses.fields(DickeModel))
 
@@ -111,9 +114,7 @@ class Grid:
         """The axes, and the model's parameters that vary along them."""
         found: dict[str, Any] = {}
         for name in self.swept:
-            if any(signals.moves(value) for value in self._values(name)):  # no coordinate can hold one
-                continue
-            values = np.reshape(self._values(name), self.shape)
+            values = np.reshape(_as_coordinate(self._values(name)), self.shape)
             dims: list[str] = []
             for place, axis in reversed(list(enumerate(self.axes))):
                 if (values == values.take([0], axis=place)).all():
@@ -141,12 +142,19 @@ def _axes(grid: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
             raise checks.refuse("grid", "names of parameters that the answer has no other use for", name)
     axes: dict[str, NDArray[Any]] = {}
     for name, values in grid.items():
-        axis = checks.real_array(f"grid[{name!r}]", values)
+        axis = checks.real_array(f"grid[{name!r}]", values, hint=NO_NUMBERS)
         if np.unique(axis).size != axis.size:
             raise checks.refuse(f"grid[{name!r}]", "a one-dimensional sequence of different values", values)
         whole = np.asarray(values).dtype.kind in "iu"
         axes[name] = np.array(values) if whole else axis
     return axes
+
+
+def _as_coordinate(values: list[Any]) -> list[Any]:
+    """What a coordinate holds of a parameter: its values; as JSON if it moves at some points."""
+    if not any(signals.moves(value) for value in values):
+        return values
+    return [json.dumps(description.plain(value)) for value in values]
 
 
 def _places(axes: dict[str, NDArray[Any]]) -> list[dict[str, Any]]:

@@ -98,7 +98,7 @@ class DickeModel:
         kappa: field decay rate, >= 0.
         g_minus: co-rotating coupling :math:`g_-`, real, of either sign.
         g_plus: counter-rotating coupling :math:`g_+`, real, of either sign.
-        n_thermal: photons :math:`\bar n` of the cavity's bath, >= 0 (a number, no rate).
+        n_thermal: photons :math:`\bar n` of the cavity's bath, >= 0, without a unit.
         drive: what drives the cavity, :math:`\eta`, complex, in the frame in which ``omega_c`` is measured.
         atom_drive: what drives the atoms, :math:`\xi`, complex.
 
@@ -251,7 +251,8 @@ class DickeModel:
     def _need_constants(self, *names: str) -> None:
         for name in names:
             if signals.moves(getattr(self, name)):
-                raise checks.refuse(name, "a constant here", getattr(self, name), error=TypeError)
+                hint = "It moves in time: ask for constants, or at one time after the other."
+                raise checks.refuse(name, "a constant here", getattr(self, name), hint, TypeError)
 
     @property
     def critical_coupling(self) -> float:
@@ -271,8 +272,8 @@ class DickeModel:
     def replace(self, **changes: Any) -> DickeModel:
         """A copy with some parameters changed.
 
-        ``coupling`` may be among them: :math:`g_-` and :math:`g_+` then keep their ratio, and add up to it. So a
-        balanced model stays balanced, and a Tavis–Cummings model one.
+        ``coupling``, a number or a signal, may be among them: :math:`g_-` and :math:`g_+`, which must be constant, then
+        keep their ratio, and add up to it. So a balanced model stays balanced, and a Tavis–Cummings model one.
 
         Raises:
             ValueError, TypeError: as for the model itself; and for a ``coupling`` together with ``g_minus`` or
@@ -284,17 +285,18 @@ class DickeModel:
         3.0
         """
         if "coupling" in changes:
-            changes |= self._couplings(checks.rate("coupling", changes.pop("coupling")), changes)
+            changes |= self._couplings(signals.rate("coupling", changes.pop("coupling")), changes)
         return replace(self, **changes)
 
-    def _couplings(self, total: float, others: dict[str, Any]) -> dict[str, float]:
+    def _couplings(self, total: Rate, others: dict[str, Any]) -> dict[str, Rate]:
         """Couplings that add up to ``total`` and have the ratio of this model's."""
         if "g_minus" in others or "g_plus" in others:
             raise checks.refuse("coupling", "either coupling, or g_minus and g_plus", total)
         if abs(self.coupling) < CANCELLED * (abs(self.g_minus) + abs(self.g_plus)) or self.coupling == 0:
             hint = "Start from a model whose coupling is not 0, e.g. DickeModel.balanced(…, coupling=1.0)."
             raise checks.refuse("coupling", "a model with g_minus + g_plus != 0, whose ratio is kept", total, hint)
-        return {"g_minus": total * (self.g_minus / self.coupling), "g_plus": total * (self.g_plus / self.coupling)}
+        shares = {name: getattr(self, name) / self.coupling for name in ("g_minus", "g_plus")}
+        return {name: signals.scaled(total, share) if share else 0.0 for name, share in shares.items()}
 
     def to_qutip(self, photons: int) -> tuple[Qobj | QobjEvo, list[Qobj | QobjEvo]]:
         r"""Hamiltonian and collapse operators for QuTiP, on spin :math:`\otimes` cavity.

@@ -60,7 +60,7 @@ class Ramp:
 
     def __call__(self, times: ArrayLike) -> Values:
         """The values at ``times``."""
-        t, at, values = np.asarray(times, dtype=float), np.array(self.times), np.array(self.values)
+        t, (at, values) = np.asarray(times, dtype=float), self._points
         right = np.clip(np.searchsorted(at, t, side="right"), 1, at.size - 1)
         left = right - 1
         width = at[right] - at[left]
@@ -71,6 +71,11 @@ class Ramp:
     def extremes(self) -> Values:
         """Values between which all others lie."""
         return np.array(self.values)
+
+    @functools.cached_property
+    def _points(self) -> tuple[NDArray[np.float64], Values]:
+        """Times and values as arrays: integrators ask for one value at a time."""
+        return np.array(self.times), np.array(self.values)
 
 
 @dataclass(frozen=True)
@@ -150,6 +155,10 @@ class Samples:
         if times.size < 4 or (np.diff(times) <= 0).any():
             raise checks.refuse("times", "four or more strictly increasing times", self.times)
         _set_points(self, times)
+        between = np.diff(times)
+        if between.max() > MOST_UNEVEN * between.min():
+            expected = f"times whose distances differ by no more than a factor of {MOST_UNEVEN:g}"
+            raise checks.refuse("times", expected, self.times)
 
     @property
     def kinks(self) -> tuple[float, ...]:
@@ -163,7 +172,7 @@ class Samples:
 
     def __call__(self, times: ArrayLike) -> Values:
         """The values at ``times``."""
-        found: Values = _spline(self.times, self.values)(np.clip(times, self.times[0], self.times[-1]))
+        found: Values = self._spline(np.clip(times, self.times[0], self.times[-1]))
         return found
 
     def extremes(self) -> Values:
@@ -171,11 +180,25 @@ class Samples:
         values = np.array(self.values)
         if np.iscomplexobj(values):  # only their size is asked for, and a fine grid is enough for that
             return self(np.linspace(self.times[0], self.times[-1], 32 * len(self.times)))
-        turns = _spline(self.times, self.values).derivative().roots(extrapolate=False)
+        turns = self._spline.derivative().roots(extrapolate=False)
         return np.append(values, self(turns[np.isfinite(turns)]))
+
+    @functools.cached_property
+    def _spline(self) -> Any:
+        from scipy.interpolate import CubicSpline  # slow to import
+
+        return CubicSpline(self.times, self.values)
 
 
 Signal = Ramp | Sine | Samples
+#: Between distances that differ by more than this, rounding leaves nothing of a spline.
+MOST_UNEVEN = 1e12
+#: A signal that touches its minimum may fall below it by this part of its largest value.
+ROUNDING = 1e-12
+#: What to do about a spline that falls below a minimum that its points respect.
+SWINGS = "A smooth curve swings beyond its points where they turn sharply: put them closer, or use a Ramp."
+#: Kinks before this time are none. Later ones are at least 1e-16 of it apart, and a step's square is still a number.
+FIRST_KINK = 1e-130
 #: Every signal, by its kind.
 SIGNALS: dict[str, Any] = {signal.KIND: signal for signal in (Ramp, Sine, Samples)}
 if TYPE_CHECKING:
@@ -195,13 +218,16 @@ def rate(name: str, value: Any, *, minimum: float = -checks.LARGEST, hint: str =
     extremes = value.extremes()
     if np.iscomplexobj(extremes):
         raise checks.refuse(name, "a signal of real values", value, hint, TypeError)
-    if (least := float(extremes.min())) < minimum:
+    if (least := float(extremes.min())) < minimum - ROUNDING * float(np.abs(extremes).max()):
+        hint = f"{SWINGS} {hint}" if isinstance(value, Samples) and np.array(value.values).min() >= minimum else hint
         raise checks.refuse(name, f"a signal that is nowhere below {minimum:g}", f"one that falls to {least:g}", hint)
     return value
 
 
 def complex_rate(name: str, value: Any) -> ComplexRate:
     """``value`` as a complex rate: a plain complex number, or a signal."""
+    if callable(value) and not isinstance(value, Signal):
+        raise checks.refuse(name, "a complex number", value, checks.NO_FUNCTION, TypeError)
     return value if isinstance(value, Signal) else checks.complex_number(name, value)
 
 
@@ -235,29 +261,30 @@ def smallest(value: Rate) -> float:
 
 
 def kinks(rates: Iterable[ComplexRate], stop: float) -> tuple[float, ...]:
-    """The times in (0, stop) at which one of the rates or its slope jumps, in order."""
-    found = {time for value in rates if isinstance(value, Signal) for time in value.kinks if 0 < time < stop}
+    """The times in (0, stop) at which one of the rates or its slope jumps, in order.
+
+    Those before :data:`FIRST_KINK` are at 0: steps that end there would be too short to divide by.
+    """
+    found = {time for value in rates if isinstance(value, Signal) for time in value.kinks if FIRST_KINK < time < stop}
     return tuple(sorted(found))
 
 
 def _set_points(signal: Any, times: NDArray[np.float64]) -> None:
-    """Store times and values as plain tuples, the values real if they can be."""
+    """Store times and values as plain tuples, the values real if all are."""
+    between = np.diff(times)
+    if ((between > 0) & (between < checks.SHORTEST)).any():
+        raise checks.refuse("times", f"times at least {checks.SHORTEST:g} apart", signal.times)
     given = checks.number_array("values", signal.values, "iufc", "numbers")
     if given.shape != times.shape:
         raise checks.refuse("values", f"{times.size} numbers, as many as times", signal.values)
-    values = [_number("values", value) for value in given.tolist()]
-    object.__setattr__(signal, "times", tuple(times.tolist()))
+    values: list[Any] = [checks.complex_number("values", value) for value in given.tolist()]
+    if not any(value.imag for value in values):
+        values = [value.real for value in values]
+    object.__setattr__(signal, "times", tuple((times + 0.0).tolist()))  # −0 becomes 0: equal signals have one key
     object.__setattr__(signal, "values", tuple(values))
 
 
 def _number(name: str, value: Any) -> complex:
-    """A plain float, or a plain complex number if it is complex."""
+    """A plain float, or a plain complex number if it has an imaginary part: equal signals have one key."""
     number = checks.complex_number(name, value)
-    return number if isinstance(value, complex | np.complexfloating) else number.real
-
-
-@functools.lru_cache(maxsize=64)
-def _spline(times: tuple[float, ...], values: tuple[complex, ...]) -> Any:
-    from scipy.interpolate import CubicSpline  # slow to import
-
-    return CubicSpline(times, values)
+    return number if number.imag else number.real

@@ -257,8 +257,9 @@ class SpinSuperposition:
         object.__setattr__(self, "angles", tuple((float(theta), float(phi)) for theta, phi in pairs))
         if self.weights is not None:
             given = checks.number_array("weights", self.weights, "iufc", "complex numbers")
-            if given.shape != (len(pairs),) or not np.isfinite(given).all():
-                raise checks.refuse("weights", f"{len(pairs)} finite numbers, as many as angles", self.weights)
+            if given.shape != (len(pairs),) or not np.isfinite(given).all() or not given.any():
+                expected = f"{len(pairs)} finite numbers, as many as angles, not all 0"
+                raise checks.refuse("weights", expected, self.weights)
             object.__setattr__(self, "weights", tuple(complex(one) for one in given))
         _set_cavity(self)
 
@@ -268,11 +269,13 @@ class SpinSuperposition:
 
     def amplitudes(self, n_atoms: int, rng: np.random.Generator | None = None) -> NDArray[np.complex128]:
         """On |j, j − n>, shape (N+1,)."""
-        weights = self.weights or (1.0,) * len(self.angles)
+        weights = np.array(self.weights or (1.0,) * len(self.angles), dtype=np.complex128)
+        parts_of_weights = weights.view(np.float64)
+        parts_of_weights /= np.abs(parts_of_weights).max()  # their squares are then numbers
         parts = [SpinCoherent(*pair).dicke_amplitudes(n_atoms) for pair in self.angles]
-        total = np.einsum("k,kn->n", np.array(weights, dtype=np.complex128), np.array(parts))
+        total = np.einsum("k,kn->n", weights, np.array(parts))
         size = float(np.linalg.norm(total))
-        if size < 1e-6 * max(abs(one) for one in weights):
+        if size < 1e-6 * np.abs(weights).max():
             raise checks.refuse("weights", "a superposition that does not cancel", self.weights)
         found: NDArray[np.complex128] = total / size
         return found
@@ -288,18 +291,25 @@ STATES = (SpinCoherent, Dicke, ThermalSpin, SpinSqueezed, SpinSuperposition)
 KINDS: dict[str, Any] = {state.KIND: state for state in (Dicke, ThermalSpin, SpinSqueezed, SpinSuperposition)}
 
 
-def Normal() -> SpinCoherent:
-    """The normal state: all atoms down, cavity in vacuum.
+def Normal(alpha: complex = 0.0, cavity: Cavity | None = None) -> SpinCoherent:
+    """The normal state: all atoms down; the cavity in vacuum, or in the state that is given.
+
+    Args:
+        alpha, cavity: as for :class:`SpinCoherent`.
 
     >>> Normal().direction
     (0.0, 0.0, -1.0)
     """
-    return SpinCoherent(theta=math.pi)
+    return SpinCoherent(theta=math.pi, alpha=alpha, cavity=cavity)
 
 
-def Inverted() -> SpinCoherent:
-    """The inverted state: all atoms up, cavity in vacuum."""
-    return SpinCoherent(theta=0.0)
+def Inverted(alpha: complex = 0.0, cavity: Cavity | None = None) -> SpinCoherent:
+    """The inverted state: all atoms up; the cavity in vacuum, or in the state that is given.
+
+    Args:
+        alpha, cavity: as for :class:`SpinCoherent`.
+    """
+    return SpinCoherent(theta=0.0, alpha=alpha, cavity=cavity)
 
 
 def check_state(state: Any) -> None:

@@ -12,6 +12,9 @@ from opendicke.commands import JSON
 
 STORE = click.argument("store", type=click.Path(file_okay=False, exists=True, path_type=Path))
 
+#: Points of a signal that `ls` shows.
+MOST_SHOWN = 4
+
 
 @click.command("ls")
 @STORE
@@ -39,7 +42,24 @@ def list_studies(store: Path, as_json: bool) -> None:
 
 
 def _short(value: Any) -> str:
+    """A parameter in a few characters."""
+    if isinstance(value, dict):
+        return _short_signal(value)
+    if isinstance(value, list):  # [real part, imaginary part]
+        return f"{complex(*value):g}"
     return f"{value:g}" if isinstance(value, int | float) else f"{value}"
+
+
+def _short_signal(told: dict[str, Any]) -> str:
+    """A signal as ``ramp(t=0,50: 0.5,1.5)`` or ``sine(1, 0.1, 2, 0)``; of many points the first and the last."""
+    if "times" not in told:
+        return f"{told['kind']}({', '.join(_short(value) for name, value in told.items() if name != 'kind')})"
+    times, values = (",".join(map(_short, _ends(told[name]))) for name in ("times", "values"))
+    return f"{told['kind']}(t={times}: {values})"
+
+
+def _ends(values: list[Any]) -> list[Any]:
+    return values if len(values) <= MOST_SHOWN else [values[0], "…", values[-1]]
 
 
 @click.command()

@@ -42,15 +42,19 @@ omega_a = 1.0
 omega_c = 2.5
 kappa = 0.5          # decay rate of the field: the photon number decays at 2 kappa
 g_minus = 1.13
-g_plus = 1.13        # or { kind = "ramp", times = [0.0, 10.0], values = [0.5, 1.13] }, "sine", "samples": any rate
-# n_thermal = 0.1    # photons of the bath
-# drive = [0.1, 0.0] # of the cavity, complex; atom_drive likewise
+g_plus = 1.13
+# n_thermal = 0.2            # photons of the cavity's bath
+# drive = [0.3, -0.1]        # real and imaginary part of what drives the cavity; atom_drive: the atoms
+# Instead of a number, each of these but n_atoms may be a signal, with values as for a number:
+# g_minus = { kind = "ramp", times = [0.0, 50.0], values = [0.5, 1.5] }    # "samples": a smooth curve
+# omega_c = { kind = "sine", mean = 2.5, amplitude = 0.1, frequency = 2.0 }
 
 [state]              # spin coherent state times coherent cavity state
 theta = 0.7853981633974483   # 0: all atoms up, pi: all down
 phi = 3.141592653589793
 # alpha = [0.0, 0.0]         # real and imaginary part of <a>
-# cavity = { kind = "fock", photons = 2 }   # or "thermal", "squeezed", "cat"; a spin that is not coherent has a kind
+# cavity = { kind = "fock", photons = 2 }      # instead of alpha; thermal, squeezed, cat
+# kind = "dicke"             # instead of theta and phi, with m = 0.0; thermal_spin, spin_squeezed, spin_superposition
 
 [times]              # or: values = [0.0, 1.0, 2.5]
 start = 0.0

@@ -64,6 +64,7 @@ def sweep(
         model: the model whose parameters are replaced, or a function from the grid's parameters to a model.
         grid: parameter name -> its values (one-dimensional, all different); the sweep runs over their product.
             ``"coupling"`` is :math:`g_- + g_+`, at the model's ratio of the two (see :meth:`DickeModel.replace`).
+            Values are real numbers: for signals, or complex drives, pass a function as ``model``.
         state, times, method, observables, executor: as for :func:`opendicke.solve`. A ``Precision`` in the method holds
             at every point by itself.
         common_random_numbers: use the same noise at every point, so that differences between points are less noisy (the
@@ -84,7 +85,7 @@ def sweep(
         trajectories each point took. ``result.sel(kappa=1.0)`` (all parameters chosen) is an answer that
         :mod:`opendicke.analysis` and :meth:`DickeModel.of` take as they take one of ``solve``. Trajectories and states
         that the method keeps are NaN where a point has fewer than others. In the attrs, ``model`` holds the parameters
-        that all points share; those named in ``swept`` are coordinates.
+        that all points share; those named in ``swept`` are coordinates (as JSON where one is a signal).
 
     Raises:
         ValueError, TypeError: for a grid that does not fit the model; the message names the parameter. For an answer
@@ -98,6 +99,12 @@ def sweep(
     >>> result.Sx.values.round(6) + 0.0
     array([[ 5.,  0.],
            [ 5., -5.]])
+    >>> from opendicke import Normal, Ramp
+    >>> def ramped(duration):
+    ...     return model.replace(g_minus=Ramp((0.0, duration), (0.0, 1.0)))
+    >>> slow = sweep(ramped, {"duration": [1.0, 10.0]}, Normal(), [10.0], MeanField(), ["Sx"]).sel(duration=10.0)
+    >>> DickeModel.of(slow) == ramped(10.0)
+    True
     """
     check_method("method", method)
     check_state(state)

@@ -27,8 +27,9 @@ from opendicke.engine.window import LEVEL_TOL, demands
 from opendicke.ensemble.padding import stack_padded
 from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
 from opendicke.ensemble.streams import stream
+from opendicke.methods.driven_liouvillian import thermal_photons
 from opendicke.methods.integration import check_duration
-from opendicke.methods.mean_field import fastest_rate, field_rate
+from opendicke.methods.mean_field import drive_rate, fastest_rate, field_rate
 from opendicke.methods.moving import Surroundings, kinks_of
 from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.methods.sampled import averages, kept_rows, kept_states, kept_trajectories
@@ -225,7 +226,7 @@ class NuHOPSSimulator:
     def __init__(self, problem: Problem, options: NuHOPS) -> None:
         self.problem = problem
         self.options = options
-        check_duration(problem, field_rate(problem.model, problem.state))
+        check_duration(problem, _turning(problem))
         self.dynamics, rate = _dynamics(problem.model, options)
         # without any rate nothing moves, and one step per interval will do
         default = STEP_TIMES_RATE / rate if rate > 0 else math.inf
@@ -296,6 +297,14 @@ def _breaks(times: NDArray[np.float64], hits: NDArray[np.int64], wanted: tuple[f
     if breaks != sorted(set(breaks)):
         raise checks.refuse("keep_states", "strictly increasing times", wanted)
     return breaks
+
+
+def _turning(problem: Problem) -> float:
+    """The rate at which the field there is at the start, that of drives or thermal light turns the spins."""
+    model, stop = problem.model, float(problem.times[-1])
+    coupling = signals.largest(model.g_minus) + signals.largest(model.g_plus)
+    warm = 2 * coupling * math.sqrt(max(thermal_photons(model, stop), 0.0) / model.n_atoms)
+    return max(field_rate(model, problem.state), drive_rate(model, stop), warm)
 
 
 def forgets_slowly(model: DickeModel) -> bool:

@@ -12,6 +12,7 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
+from opendicke import signals
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Problem, Solution
 from opendicke.states import coherent_state, is_coherent
@@ -107,13 +108,14 @@ def check_memory(
     means = solution.extra["batch_means"][1][..., CHANNELS.index("n_photon")]
     photons = float((sizes @ means).max() / sizes.sum())
     forgotten = FORGOTTEN + 2 * per_photon * photons
-    if photons <= 0 or 4 * problem.model.kappa * photons * problem.times[-1] > forgotten:
+    kappa = signals.smallest(problem.model.kappa)  # what is lost while it is small may come back in that time
+    if photons <= 0 or 4 * kappa * photons * problem.times[-1] > forgotten:
         return
     depth = max(-math.log(faint) - per_photon * photons, 0.0)
     share = math.exp(-(depth**2) / (4 * photons))
     if share > LOST:
         text = (
-            f"kappa = {problem.model.kappa:g} with {photons:.3g} photons: in up to {100 * share:.0f} % of the "
+            f"kappa = {kappa:g} with {photons:.3g} photons: in up to {100 * share:.0f} % of the "
             f"trajectories a part of the state that is elsewhere in phase space was too faint to be kept (below "
             f"{math.exp(-depth):.0e}). From when it comes back (revivals, interference of distant parts) the numbers "
             f"may be wrong by more than their error bars; before, they are right. Use {better}."
