@@ -13,13 +13,16 @@ import functools
 import hashlib
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numba
 from numba.core import event
+from numba.core.compiler import Flags
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.targetconfig import ConfigStack
 
 try:
     import fcntl
@@ -36,6 +39,9 @@ NUMERICS = 1
 
 #: Whether plain loops replace explicit SIMD (see ``kernels``).
 PORTABLE = os.environ.get("OPENDICKE_KERNELS", "simd") == "portable"
+
+#: From this version of Python on numba's helpers have to be told to be inlined.
+HELPERS_STAY_APART = sys.version_info >= (3, 14)
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +132,7 @@ def _compile_alone(entry: Any, compile_or_load: Callable[[Any], Any], signature:
     entry, with the helpers of that one: they are made anew.
     """
     context = entry.targetdescr.target_context
-    with global_compiler_lock, _one_process(folder_of(entry)), _announced(entry):
+    with global_compiler_lock, _one_process(folder_of(entry)), _announced(entry), _inlined_helpers(context):
         others, context.cached_internal_func = context.cached_internal_func, {}
         _forget_parts()
         try:
@@ -138,6 +144,32 @@ def _compile_alone(entry: Any, compile_or_load: Callable[[Any], Any], signature:
             return entry.overloads[tuple(signature)].entry_point
         finally:
             context.cached_internal_func = others
+
+
+@contextlib.contextmanager
+def _inlined_helpers(context: Any) -> Iterator[None]:
+    """Make numba's own helpers, too, a part of what calls them: from Python 3.14 on LLVM does not by itself.
+
+    Where it does it is left to it: otherwise the last digits of trajectories would differ from what they were.
+    """
+    if not HELPERS_STAY_APART:
+        yield
+        return
+    compile_helper = context._compile_subroutine_no_cache
+
+    def compile_inlined(builder: Any, impl: Any, sig: Any, locals: Any = None, flags: Any = None) -> Any:
+        if flags is None:  # those that numba takes, and one more
+            flags, outer = Flags(), ConfigStack.top_or_none()  # type: ignore[no-untyped-call]
+            if outer is not None and outer.is_set("nrt") and outer.nrt:
+                flags.nrt = True
+            flags.forceinline = True
+        return compile_helper(builder, impl, sig, locals, flags)
+
+    context._compile_subroutine_no_cache = compile_inlined
+    try:
+        yield
+    finally:
+        del context._compile_subroutine_no_cache
 
 
 def _forget_parts() -> None:
