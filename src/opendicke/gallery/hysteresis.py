@@ -135,7 +135,8 @@ def plot(datasets: Mapping[str, xr.Dataset]) -> Figure:
         panels = figure.subplots(len(loops), 1, sharex=True, squeeze=False)[:, 0]
         for axes, (n_atoms, answers) in zip(panels, loops.items(), strict=True):
             for values in lines.values():
-                axes.plot(s, values, color="black", linewidth=0.8, linestyle=(0, (4, 1.5)))
+                label = "mean field" if values is lines["normal"] else None
+                axes.plot(s, values, color="black", linewidth=0.8, linestyle=(0, (4, 1.5)), label=label)
             for colour, (duration, answer) in zip(_COLOURS, answers.items(), strict=False):
                 low, high = (one.values / n_atoms for one in interval(answer, "Sz", 0.68))
                 shade = style.COLOURS[colour]
@@ -143,9 +144,9 @@ def plot(datasets: Mapping[str, xr.Dataset]) -> Figure:
                 axes.plot(answer.s.values, answer.Sz.values / n_atoms, color=shade, linewidth=1.0,
                           label=rf"$\kappa T = {duration:g}$")  # fmt: skip
             axes.set(ylabel=r"$\langle S^z\rangle/N$", ylim=(-0.53, -0.12))
-            axes.text(0.02, 0.06, f"$N = {n_atoms}$", transform=axes.transAxes)
+            axes.text(0.97, 0.9, f"$N = {n_atoms}$", transform=axes.transAxes, ha="right")
         panels[-1].set_xlabel(r"position $s$ on the cut")
-        panels[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, handlelength=1.4, columnspacing=1.2)
+        panels[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, handlelength=1.8, columnspacing=1.2)
         panels[0].margins(x=0)
     return figure
 
