@@ -8,6 +8,7 @@ import pytest
 
 import opendicke as od
 from opendicke.methods import mean_field
+from opendicke.methods.mean_field import field_rate
 from opendicke.problem import Problem
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "exact.json").read_text())
@@ -90,3 +91,10 @@ def test_a_poor_tolerance_is_reported() -> None:
 def test_bad_options_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         od.MeanField(**options)
+
+
+@pytest.mark.parametrize(("n_atoms", "alpha", "rate"), [(4, 3.0, 9.0), (100, 3j, 1.8)])
+def test_the_rate_of_a_field(n_atoms: int, alpha: complex, rate: float) -> None:
+    """2(|g₋| + |g₊|)|α|/√N, which decides what is refused as too fast."""
+    model = od.DickeModel(n_atoms=n_atoms, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=2.0, g_plus=-1.0)
+    assert field_rate(model, od.SpinCoherent(1.0, alpha=alpha)) == pytest.approx(rate, rel=1e-12)

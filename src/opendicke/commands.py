@@ -483,7 +483,7 @@ def _drawn_and_checked(
 
 
 @click.command(short_help="Compute a piece of the gallery: what the library can do beyond the paper.")
-@click.argument("name", type=click.Choice(["hysteresis"]))
+@click.argument("name", type=click.Choice(["hysteresis", "time-crystal"]))
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -509,22 +509,23 @@ def gallery(
 ) -> None:
     """Compute NAME, draw it, and check what is expected of it."""
     from opendicke import files
-    from opendicke.gallery import hysteresis
+    from opendicke.gallery import hysteresis, time_crystal
     from opendicke.plots import style
 
+    piece: Any = {"hysteresis": hysteresis, "time-crystal": time_crystal}[name]
     finished: list[Path] = []
     options = {"executor": executor_for(threads, None), "progress": False if quiet else None, "store": store}
     with short_errors(finished, store):
         usable(output)
-        datasets = hysteresis.run(
-            n_atoms=tuple(dict.fromkeys(n_atoms)) or hysteresis.N_ATOMS,
-            trajectories=trajectories or hysteresis.TRAJECTORIES,
+        datasets = piece.run(
+            n_atoms=tuple(dict.fromkeys(n_atoms)) or piece.N_ATOMS,
+            trajectories=trajectories or piece.TRAJECTORIES,
             seed=seed,
             **options,
         )
         finished += [files.save(dataset, output / f"{name}-{part}.nc") for part, dataset in datasets.items()]
-        finished += style.save(hysteresis.plot(datasets), output / name)
-    all_hold = tell(hysteresis.check(datasets), quiet)
+        finished += style.save(piece.plot(datasets), output / name)
+    all_hold = tell(piece.check(datasets), quiet)
     if not quiet:
         click.echo("\n".join(map(str, finished)))
     if not all_hold:
