@@ -7,7 +7,8 @@ would drift out of step, but the superradiant states pull it back. The order
 
 .. math:: m_n = (-1)^n\,\frac{\langle S^x\rangle(nP)}{N}
 
-stays for ever in mean field, and for a finite number of atoms it melts, the later the more they are.
+stays for ever in mean field. Few atoms lose much of it, most in the first periods, when some trajectories end in the
+other superradiant state; many atoms lose little.
 
 Source: Z. Gong, R. Hamazaki and M. Ueda, Phys. Rev. Lett. 120, 040404 (2018), who propose it (with other parameters).
 """
@@ -36,7 +37,7 @@ from opendicke.solve import solve
 from opendicke.states import SpinCoherent
 
 N_ATOMS = (100, 1000)
-TRAJECTORIES = 64
+TRAJECTORIES = 128
 PERIODS = 30
 #: How much longer than exact the free turn is.
 MISMATCH = 0.05
@@ -155,14 +156,14 @@ def check(datasets: Mapping[str, xr.Dataset]) -> list[Statement]:
     exact = [name for name in datasets if name != "mean-field"]
     late = {int(name[1:]): late_order(datasets[name]) for name in exact}
     few, many = min(late), max(late)
-    early = float(order(datasets[f"n{few}"])[0][1:4].mean())
     mean, error = late[few]
     told = f"{mean:.3f} ± {error:.3f}"
-    text = f"N = {few}: the order melts"
-    statements.append(Statement(text, mean + 3 * error < early, f"{early:.3f} at first, {told} late"))
+    stays = float(classical[-LATE:].mean())
+    text = f"N = {few}: part of the order is lost, none of it in mean field"
+    statements.append(Statement(text, mean + 3 * error < stays, f"late {told}, mean field {stays:.3f}"))
     if few < many:
         larger, its = late[many]
-        text = f"N = {many}: it melts later than for N = {few}"
+        text = f"N = {many}: less of it is lost than for N = {few}"
         holds = larger - mean > 3 * math.hypot(error, its)
         statements.append(Statement(text, holds, f"late {larger:.3f} ± {its:.3f}, {told}"))
     return statements
