@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opendicke import commands, store_commands
-from opendicke.commands import short_errors, tell, usable
+from opendicke.commands import SEED, output_option, short_errors, tell, usable
 from opendicke.progress import LogBesideBar
 
 if TYPE_CHECKING:
@@ -87,15 +87,9 @@ def _tell_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 @main.command(short_help="Compute a first figure: spin dynamics, exact and in mean field.")
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("demo"),
-    show_default=True,
-    help="Folder for the picture and the datasets.",
-)
+@output_option("demo")
 @click.option("--trajectories", type=click.IntRange(min=2), help="Trajectories in each panel.  [default: 300]")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the random streams.")
+@SEED
 @click.option("--threads", type=click.IntRange(min=1), help="Number of threads.  [default: all cores]")
 @click.option("--quiet", is_flag=True, help="Print only what went wrong.")
 def demo(output: Path, trajectories: int | None, seed: int, threads: int | None, quiet: bool) -> None:

@@ -7,7 +7,7 @@ import logging
 import math
 import signal
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +26,10 @@ THREADS = click.option("--threads", type=click.IntRange(min=1), help="Number of 
 DASK = click.option("--dask", metavar="ADDRESS", help="Scheduler of a Dask cluster; 'local' starts one here.")
 QUIET = click.option("--quiet", is_flag=True, help="No progress bar, and only what went wrong.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+SEED = click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the random streams.")
+STORE = click.option(
+    "--store", type=click.Path(file_okay=False, path_type=Path), help="Keeps trajectories, to go on later."
+)
 
 
 TRAJECTORIES = click.option(
@@ -36,6 +40,12 @@ TIMEOUT = click.option(
 )
 
 log = logging.getLogger("opendicke.commands")
+
+
+def output_option(folder: str) -> Callable[[Any], Any]:
+    """The option for where a picture and its datasets go."""
+    kind, about = click.Path(file_okay=False, path_type=Path), "Folder for the picture and the datasets."
+    return click.option("--output", type=kind, default=Path(folder), show_default=True, help=about)
 
 
 def executor_for(threads: int | None, dask: str | None) -> Any:
@@ -389,20 +399,14 @@ def doctor(as_json: bool) -> None:
 
 @click.command(short_help="Compute a figure of Müller and Strunz, and check what they state.")
 @click.argument("number", type=click.Choice(["1", "2", "3", "S4"]))
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("figures"),
-    show_default=True,
-    help="Folder for the picture and the datasets.",
-)
+@output_option("figures")
 @click.option(
     "--full", is_flag=True, help="Figs. 3 and S4 with all points and trajectories: half an hour, not minutes."
 )
 @click.option("--trajectories", type=click.IntRange(min=16), help="For each number of atoms.  [default: the figure's]")
 @click.option("--n-atoms", type=click.IntRange(min=2), multiple=True, help="Repeat it.  [default: the figure's]")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the random streams.")
-@click.option("--store", type=click.Path(file_okay=False, path_type=Path), help="Keeps trajectories, to go on later.")
+@SEED
+@STORE
 @THREADS
 @QUIET
 def figure(
@@ -484,17 +488,11 @@ def _drawn_and_checked(
 
 @click.command(short_help="Compute a piece of the gallery: what the library can do beyond the paper.")
 @click.argument("name", type=click.Choice(["hysteresis", "time-crystal"]))
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("gallery"),
-    show_default=True,
-    help="Folder for the picture and the datasets.",
-)
+@output_option("gallery")
 @click.option("--trajectories", type=click.IntRange(min=16), help="For each curve.  [default: the piece's]")
 @click.option("--n-atoms", type=click.IntRange(min=2), multiple=True, help="Repeat it.  [default: the piece's]")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the random streams.")
-@click.option("--store", type=click.Path(file_okay=False, path_type=Path), help="Keeps trajectories, to go on later.")
+@SEED
+@STORE
 @THREADS
 @QUIET
 def gallery(

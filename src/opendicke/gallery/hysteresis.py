@@ -25,12 +25,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from opendicke.analysis.fixed_points import fixed_points
-from opendicke.analysis.jackknife import interval
+from opendicke.analysis.jackknife import interval, jackknife
 from opendicke.analysis.tunnelling.cut import BISTABLE_CUT
 from opendicke.ensemble.store import Store
 from opendicke.figures.statement import Statement
 from opendicke.methods.nuhops import NuHOPS
 from opendicke.model import DickeModel
+from opendicke.observables.catalogue import CHANNELS
 from opendicke.plots import style
 from opendicke.problem import Executor, Progress
 from opendicke.signals import Ramp
@@ -93,15 +94,17 @@ def run(
 
 
 def area(answer: xr.Dataset) -> tuple[float, float]:
-    """The area of the loop, and its standard error over the batches of trajectories."""
+    """The area of the loop, and its standard error by the jackknife over batches of trajectories."""
     n_atoms = DickeModel.of(answer).n_atoms
-    channel = answer.batch_means.isel(channel=2) / n_atoms  # S^z
-    areas = np.abs(np.trapezoid(channel.transpose("batch", "time").values, answer.s.values, axis=1))
-    weights = answer.batch_size.values / answer.batch_size.values.sum()
-    held = weights > 0
-    whole = abs(float(np.trapezoid(answer.Sz.values / n_atoms, answer.s.values)))
-    scatter = float(weights[held] @ (areas[held] - weights[held] @ areas[held]) ** 2)
-    return whole, float(np.sqrt(scatter / (held.sum() - 1)))
+    inversion = answer.batch_means.isel(channel=CHANNELS.index("Sz")).transpose("batch", "time").values / n_atoms
+    held = answer.batch_size.values > 0
+
+    def loop(means: NDArray[np.float64]) -> NDArray[np.float64]:
+        enclosed: NDArray[np.float64] = np.abs(np.trapezoid(means, answer.s.values))
+        return enclosed
+
+    error = np.asarray(jackknife(loop, inversion[held], answer.batch_size.values[held]).error, dtype=float)
+    return float(loop(answer.Sz.values / n_atoms)), float(error)
 
 
 def branches(points: int = 401) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
