@@ -100,8 +100,16 @@ class SpinCoherent:
         return normalised
 
 
+class _InLaboratory:
+    """What has its amplitudes along the laboratory's axes."""
+
+    def frame(self) -> NDArray[np.float64]:
+        """Axes on whose third amplitudes are given: the laboratory's."""
+        return np.eye(3)
+
+
 @dataclass(frozen=True)
-class Dicke:
+class Dicke(_InLaboratory):
     r"""A Dicke state, :math:`|j,m\rangle` with j = N/2: as many atoms up as :math:`N/2 + m`, symmetrically.
 
     Args:
@@ -124,10 +132,6 @@ class Dicke:
             raise checks.refuse("m", "a whole number, or half of one", self.m)
         _set_cavity(self)
 
-    def frame(self) -> NDArray[np.float64]:
-        """Axes on whose third amplitudes are given: the laboratory's."""
-        return np.eye(3)
-
     def amplitudes(self, n_atoms: int, rng: np.random.Generator | None = None) -> NDArray[np.complex128]:
         """On |j, j − n> along the third axis of the frame, shape (N+1,)."""
         return _one(_ladder(self.m, n_atoms), n_atoms)
@@ -138,7 +142,7 @@ class Dicke:
 
 
 @dataclass(frozen=True)
-class ThermalSpin:
+class ThermalSpin(_InLaboratory):
     r"""A thermal state of the collective spin: :math:`\rho \propto e^{-xS^z}` within j = N/2.
 
     Args:
@@ -160,10 +164,6 @@ class ThermalSpin:
     def __post_init__(self) -> None:
         object.__setattr__(self, "x", checks.real("x", self.x))
         _set_cavity(self)
-
-    def frame(self) -> NDArray[np.float64]:
-        """Axes on whose third amplitudes are given: the laboratory's."""
-        return np.eye(3)
 
     def weights(self, n_atoms: int) -> NDArray[np.float64]:
         """Of the states |j, j − n>, shape (N+1,)."""
@@ -228,7 +228,7 @@ class SpinSqueezed:
 
 
 @dataclass(frozen=True)
-class SpinSuperposition:
+class SpinSuperposition(_InLaboratory):
     r"""A superposition of spin coherent states, :math:`\sum_kc_k|\theta_k,\phi_k\rangle`, normalised.
 
     Args:
@@ -262,10 +262,6 @@ class SpinSuperposition:
                 raise checks.refuse("weights", expected, self.weights)
             object.__setattr__(self, "weights", tuple(complex(one) for one in given))
         _set_cavity(self)
-
-    def frame(self) -> NDArray[np.float64]:
-        """Axes on whose third amplitudes are given: the laboratory's."""
-        return np.eye(3)
 
     def amplitudes(self, n_atoms: int, rng: np.random.Generator | None = None) -> NDArray[np.complex128]:
         """On |j, j − n>, shape (N+1,)."""
