@@ -24,6 +24,7 @@ from opendicke.states import (
     Dicke,
     Inverted,
     Normal,
+    Product,
     SpinCoherent,
     SpinSqueezed,
     SpinSuperposition,
@@ -31,6 +32,8 @@ from opendicke.states import (
     hint_for,
 )
 from opendicke.sweep import sweep
+from opendicke.system import Mode, Spin, System
+from opendicke.words import word
 
 #: The installed version; found when asked for.
 __version__: str
@@ -47,19 +50,23 @@ __all__ = [
     "Limits",
     "Lindblad",
     "MeanField",
+    "Mode",
     "Normal",
     "NuHOPS",
     "Precision",
     "Processes",
+    "Product",
     "Ramp",
     "Samples",
     "Serial",
     "Sine",
+    "Spin",
     "SpinCoherent",
     "SpinSqueezed",
     "SpinSuperposition",
     "Store",
     "StoreError",
+    "System",
     "ThermalSpin",
     "Threads",
     "TrajectoryError",
@@ -71,6 +78,7 @@ __all__ = [
     "compare",
     "solve",
     "sweep",
+    "word",
 ]
 
 

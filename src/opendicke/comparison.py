@@ -14,7 +14,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks, description
-from opendicke.model import DickeModel, check_model
+from opendicke.model import Model, check_model
 from opendicke.observables.catalogue import VARIABLES, select
 from opendicke.problem import Executor, Limits, Method, Problem, Progress
 from opendicke.progress import Silent, meter
@@ -35,7 +35,7 @@ class _Attempt:
 
 
 def compare(
-    model: DickeModel,
+    model: Model,
     state: State,
     times: ArrayLike,
     methods: Mapping[str, Method] | Sequence[Method],
@@ -127,12 +127,12 @@ def _attempt(
     began = time.perf_counter(), time.process_time()
     result, refusal = None, ""
     try:
-        asked = (problem.model, problem.state, problem.times, method, names)
+        asked = (problem.given, problem.start, problem.times, method, names)
         result = solve(*asked, executor=executor, progress=Silent(), timeout=timeout)
     except (ValueError, RuntimeError, MemoryError, TimeoutError) as failure:
         refusal = str(failure) or type(failure).__name__
     wall, cpu = time.perf_counter() - began[0], time.process_time() - began[1]
-    return _Attempt(method, method.limits(problem.model), result, refusal, wall, cpu)
+    return _Attempt(method, method.limits(problem.given), result, refusal, wall, cpu)
 
 
 def _table(

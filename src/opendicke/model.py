@@ -3,86 +3,40 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import json
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from opendicke import checks, signals
 from opendicke.description import added, describe, restore
+from opendicke.parameters import by_name, made_by_name
 from opendicke.signals import ComplexRate, Rate
+from opendicke.system import KAPPA_HINT, Mode, Spin, System, check_squeezing
 
 if TYPE_CHECKING:
     import xarray as xr
     from qutip import Qobj, QobjEvo
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-Class = TypeVar("Class", bound=type)
-
-#: What people call a parameter that this model has under another name, or not at all, and what to do.
-KNOWN_ELSEWHERE: dict[str, str] = {
-    **dict.fromkeys(("N", "n", "natoms", "num_atoms", "n_spins"), "The number of atoms is n_atoms."),
-    **dict.fromkeys(
-        ("coupling", "g", "lam", "lambda_", "g_c"),
-        "Pass g_minus and g_plus, or coupling to DickeModel.balanced or DickeModel.tavis_cummings.",
-    ),
-    **dict.fromkeys(("wc", "omega", "omega_0", "detuning", "delta_c"), "The cavity frequency is omega_c."),
-    **dict.fromkeys(("wa", "omega_z", "omega_s", "w0"), "The atomic frequency is omega_a."),
-    **dict.fromkeys(("eta", "Omega", "epsilon"), "A drive of the cavity is called drive, one of the atoms atom_drive."),
-    **dict.fromkeys(("n_th", "nth", "temperature", "nbar"), "The photons of a thermal bath are n_thermal."),
-    **dict.fromkeys(
-        ("gamma", "gamma_down", "gamma_up", "gamma_phi", "emission", "dephasing", "pumping"),
-        "Decay, dephasing and pumping of the atoms are not available: the cavity's loss kappa is the only one.",
-    ),
-}
-
-
-def by_name(function: Function, called: str = "", skip: int = 1) -> Function:
-    """``function``, which takes its parameters by name, with refusals that say which it has.
-
-    Args:
-        function: what is called; its first ``skip`` parameters (self, cls) are not the caller's.
-        called: its name, as the caller knows it.
-        skip: see above.
-    """
-    known = list(inspect.signature(function).parameters)[skip:]
-    example = f"{called or function.__qualname__}({', '.join(f'{name}=…' for name in known)})"
-
-    @functools.wraps(function)
-    def checked(*arguments: Any, **parameters: Any) -> Any:
-        if len(arguments) > skip:
-            raise checks.refuse("arguments", "parameters by name", arguments[skip:], f"Write {example}.", TypeError)
-        for name, value in parameters.items():
-            if name not in known:
-                hint = KNOWN_ELSEWHERE.get(name, "")
-                raise checks.refuse(name, f"parameters out of {', '.join(known)}", value, hint, TypeError)
-        return function(*arguments, **parameters)
-
-    return checked  # type: ignore[return-value]
-
-
-def _made_by_name(kind: Class) -> Class:
-    """A class whose constructor is :func:`by_name`."""
-    kind.__init__ = by_name(kind.__init__, kind.__name__)  # type: ignore[misc]
-    return kind
-
-
 #: What to do with a model that a method or an analysis does not take.
-MORE_GENERAL = "Models that move in time, are driven or thermal: NuHOPS, TruncatedWigner, Lindblad and MeanField."
+MORE_GENERAL = (
+    "Models that move in time, are driven, thermal or squeezed, or couple with a phase: NuHOPS, TruncatedWigner, "
+    "Lindblad and MeanField."
+)
+#: What to do with several spins or modes.
+MORE_THAN_ONE = "Several spins or modes: MeanField, TruncatedWigner and Lindblad."
 #: g_minus + g_plus is 0 up to rounding if it is below this fraction of their sizes.
 CANCELLED = 1e-12
 
 
-@_made_by_name
+@made_by_name
 @dataclass(frozen=True, kw_only=True)
 class DickeModel:
     r"""N two-level atoms, one collective spin j = N/2, coupled to one lossy cavity mode.
 
     .. math::
         H &= \omega_a S^z + \omega_c a^\dagger a
-            + \frac{1}{\sqrt N}\left[ g_-(S^- a^\dagger + S^+ a) + g_+(S^+ a^\dagger + S^- a) \right]
+            + \frac{1}{\sqrt N}\left[ g_-S^- a^\dagger + g_+S^+ a^\dagger + \mathrm{h.c.}\right]
             + (\eta a^\dagger + \mathrm{h.c.}) + (\xi S^+ + \mathrm{h.c.}),
         \\
         \dot\rho &= -i[H, \rho] + 2\kappa(\bar n + 1)\,\mathcal D[a]\rho + 2\kappa\bar n\,\mathcal D[a^\dagger]\rho,
@@ -96,11 +50,12 @@ class DickeModel:
         omega_a: atomic frequency, real. All rates share one unit of the caller's choice; times are its inverse.
         omega_c: cavity frequency (minus the detuning, in a rotating frame), real, of either sign.
         kappa: field decay rate, >= 0.
-        g_minus: co-rotating coupling :math:`g_-`, real, of either sign.
-        g_plus: counter-rotating coupling :math:`g_+`, real, of either sign.
+        g_minus: co-rotating coupling :math:`g_-`, real, of either sign, or complex.
+        g_plus: counter-rotating coupling :math:`g_+`, likewise.
         n_thermal: photons :math:`\bar n` of the cavity's bath, >= 0, without a unit.
         drive: what drives the cavity, :math:`\eta`, complex, in the frame in which ``omega_c`` is measured.
         atom_drive: what drives the atoms, :math:`\xi`, complex.
+        squeezing: :math:`m`, complex, of squeezed light that comes in; see :class:`opendicke.Mode`.
 
     Each but ``n_atoms`` is a number, with a modulus of at most 1e30, or moves in time: a :class:`opendicke.Ramp`,
     :class:`opendicke.Sine` or :class:`opendicke.Samples`.
@@ -121,27 +76,29 @@ class DickeModel:
     omega_a: Rate
     omega_c: Rate
     kappa: Rate
-    g_minus: Rate
-    g_plus: Rate
+    g_minus: ComplexRate
+    g_plus: ComplexRate
     n_thermal: Rate = field(default=0.0, metadata=added("0.2", neutral=0.0))
     drive: ComplexRate = field(default=0j, metadata=added("0.2", neutral=0j))
     atom_drive: ComplexRate = field(default=0j, metadata=added("0.2", neutral=0j))
+    squeezing: ComplexRate = field(default=0j, metadata=added("0.2", neutral=0j))
 
     def __post_init__(self) -> None:
-        hint = "kappa is the field decay rate; the photon number decays at 2 kappa."
         checked = {
             "n_atoms": checks.integer("n_atoms", self.n_atoms, minimum=1),
             "omega_a": signals.rate("omega_a", self.omega_a),
             "omega_c": signals.rate("omega_c", self.omega_c),
-            "kappa": signals.rate("kappa", self.kappa, minimum=0.0, hint=hint),
-            "g_minus": signals.rate("g_minus", self.g_minus),
-            "g_plus": signals.rate("g_plus", self.g_plus),
+            "kappa": signals.rate("kappa", self.kappa, minimum=0.0, hint=KAPPA_HINT),
+            "g_minus": signals.coupling("g_minus", self.g_minus),
+            "g_plus": signals.coupling("g_plus", self.g_plus),
             "n_thermal": signals.rate("n_thermal", self.n_thermal, minimum=0.0),
             "drive": signals.complex_rate("drive", self.drive),
             "atom_drive": signals.complex_rate("atom_drive", self.atom_drive),
+            "squeezing": signals.complex_rate("squeezing", self.squeezing),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+        check_squeezing(self.n_thermal, self.squeezing)
 
     @classmethod
     @by_name
@@ -156,6 +113,7 @@ class DickeModel:
         n_thermal: Rate = 0.0,
         drive: ComplexRate = 0j,
         atom_drive: ComplexRate = 0j,
+        squeezing: ComplexRate = 0j,
     ) -> DickeModel:
         r"""The Hepp–Lieb Dicke model, :math:`g_- = g_+ = \bar g`, with ``coupling`` :math:`= 2\bar g`.
 
@@ -175,6 +133,7 @@ class DickeModel:
             n_thermal=n_thermal,
             drive=drive,
             atom_drive=atom_drive,
+            squeezing=squeezing,
         )
 
     @classmethod
@@ -190,6 +149,7 @@ class DickeModel:
         n_thermal: Rate = 0.0,
         drive: ComplexRate = 0j,
         atom_drive: ComplexRate = 0j,
+        squeezing: ComplexRate = 0j,
     ) -> DickeModel:
         r"""The Tavis–Cummings model, :math:`g_+ = 0` and :math:`g_-` = ``coupling``."""
         strength = signals.rate("coupling", coupling)
@@ -203,6 +163,7 @@ class DickeModel:
             n_thermal=n_thermal,
             drive=drive,
             atom_drive=atom_drive,
+            squeezing=squeezing,
         )
 
     @classmethod
@@ -231,6 +192,11 @@ class DickeModel:
     def coupling(self) -> float:
         r""":math:`G = 2\bar g = g_- + g_+`, the coupling of :math:`S^x` to the cavity (of constant couplings)."""
         self._need_constants("g_minus", "g_plus")
+        for name in ("g_minus", "g_plus"):
+            if isinstance(getattr(self, name), complex):
+                raise checks.refuse(
+                    name, "a real coupling here", getattr(self, name), "See to_real_couplings.", TypeError
+                )
         total: float = self.g_minus + self.g_plus
         return total
 
@@ -241,8 +207,16 @@ class DickeModel:
 
     @property
     def is_everyday(self) -> bool:
-        """Whether all is constant, the bath is a vacuum and nothing is driven: the model of the paper."""
-        return not self.moving and self.n_thermal == self.drive == self.atom_drive == 0
+        """Whether all is constant and real, the bath is a vacuum and nothing is driven: the model of the paper."""
+        return self.system.is_everyday
+
+    @functools.cached_property
+    def system(self) -> System:
+        """The same as spins, modes and couplings: what methods are handed."""
+        spin = Spin(n_atoms=self.n_atoms, omega_a=self.omega_a, atom_drive=self.atom_drive)
+        bath = {name: getattr(self, name) for name in ("n_thermal", "drive", "squeezing")}
+        mode = Mode(omega_c=self.omega_c, kappa=self.kappa, **bath)
+        return System(spins=(spin,), modes=(mode,), g_minus=((self.g_minus,),), g_plus=((self.g_plus,),))
 
     def json(self) -> str:
         """The parameters as a JSON object, without those that stand for nothing (no drive, no thermal photons)."""
@@ -306,9 +280,8 @@ class DickeModel:
 
         Returns:
             ``(H, [sqrt(2 kappa (n_thermal + 1)) a, sqrt(2 kappa n_thermal) a†])`` with the spin in QuTiP's order
-            (m = +j first); the second operator is left out where ``n_thermal`` is 0. What moves in time is a
-            ``QobjEvo``, whose coefficients are the signals; all else a ``Qobj``. QuTiP's integrators know nothing of
-            kinks and oscillations of a signal: give them a ``max_step`` that does not step over them.
+            (m = +j first); the second operator is left out where ``n_thermal`` is 0. With squeezing, and where rates
+            move in time, see :meth:`opendicke.System.to_qutip`.
 
         Raises:
             ImportError: if QuTiP is not installed (``pip install opendicke[qutip]``).
@@ -325,71 +298,7 @@ class DickeModel:
         >>> bool(abs(answer.expect[0][-1] - result.a.item()) < 1e-6)
         True
         """
-        try:
-            import qutip
-        except ImportError as problem:
-            raise ImportError("to_qutip needs QuTiP: pip install 'opendicke[qutip]'") from problem
-        fock = checks.integer("photons", photons, minimum=1) + 1
-        j = self.n_atoms / 2
-        one_spin, one_cavity = qutip.qeye(self.n_atoms + 1), qutip.qeye(fock)
-        sz, sp, sm = (qutip.tensor(qutip.jmat(j, axis), one_cavity) for axis in ("z", "+", "-"))
-        a = qutip.tensor(one_spin, qutip.destroy(fock))
-        if self.is_everyday:
-            half = (self.g_minus * sm + self.g_plus * sp) * a.dag() / math.sqrt(self.n_atoms)
-            hamiltonian = self.omega_a * sz + self.omega_c * a.dag() * a + half + half.dag()
-            return hamiltonian, [math.sqrt(2 * self.kappa) * a]
-        whole = {"omega_a": sz, "omega_c": a.dag() * a}
-        halves = {"g_minus": sm * a.dag(), "g_plus": sp * a.dag(), "drive": a.dag(), "atom_drive": sp}
-        for name in ("g_minus", "g_plus"):
-            halves[name] /= math.sqrt(self.n_atoms)
-        total = sum(_times(operator, _Value(getattr(self, name))) for name, operator in whole.items())
-        for name, operator in halves.items():
-            half = _times(operator, _Value(getattr(self, name)))
-            total = total + half + half.dag()
-        jumps = [_times(a, _Jump(self.kappa, self.n_thermal, 1.0))]
-        if self.n_thermal != 0:
-            jumps.append(_times(a.dag(), _Jump(self.kappa, self.n_thermal, 0.0)))
-        return total, jumps
-
-
-@dataclass(frozen=True)
-class _Value:
-    """A rate as a coefficient of QuTiP, which wants something like a function and copies it to other processes."""
-
-    rate: ComplexRate
-
-    @property
-    def moves(self) -> bool:
-        return signals.moves(self.rate)
-
-    def at(self, t: float) -> complex:
-        return complex(signals.evaluate(self.rate, t))
-
-
-@dataclass(frozen=True)
-class _Jump:
-    """√(2κ(n̄ + ``more``)) as a coefficient of QuTiP."""
-
-    kappa: Rate
-    n_thermal: Rate
-    more: float
-
-    @property
-    def moves(self) -> bool:
-        return signals.moves(self.kappa) or signals.moves(self.n_thermal)
-
-    def at(self, t: float) -> complex:
-        square = 2 * float(signals.evaluate(self.kappa, t)) * (float(signals.evaluate(self.n_thermal, t)) + self.more)
-        return complex(math.sqrt(max(square, 0.0)))  # a spline that touches 0 falls below it by rounding
-
-
-def _times(operator: Qobj, coefficient: _Value | _Jump) -> Qobj | QobjEvo:
-    """Their product, a QobjEvo if the coefficient moves."""
-    if not coefficient.moves:
-        return coefficient.at(0.0) * operator
-    import qutip
-
-    return qutip.QobjEvo([operator, coefficient.at])
+        return self.system.to_qutip(photons)
 
 
 def check_model(model: Any, whose: str = "") -> None:
@@ -397,12 +306,49 @@ def check_model(model: Any, whose: str = "") -> None:
 
     Args:
         model: the argument.
-        whose: for the message; empty if any model will do.
+        whose: for the message; empty if any model or system will do.
     """
-    checks.instance("model", model, DickeModel, "an opendicke.DickeModel")
-    if not whose or model.is_everyday:
+    if not whose:
+        checks.instance("model", model, (DickeModel, System), "an opendicke.DickeModel (or an opendicke.System)")
         return
-    names = [*model.moving, *(name for name in ("n_thermal", "drive", "atom_drive") if getattr(model, name) != 0)]
-    for name in names:
-        expected = f"a constant (for {whose})" if name in model.moving else f"0 (for {whose})"
-        raise checks.refuse(name, expected, getattr(model, name), MORE_GENERAL)
+    checks.instance("model", model, DickeModel, f"an opendicke.DickeModel (for {whose})")
+    refusal = why_not_everyday(model)
+    if refusal:
+        name, expected, got = refusal
+        raise checks.refuse(name, f"{expected} (for {whose})", got, MORE_GENERAL)
+
+
+def why_not_everyday(model: DickeModel) -> tuple[str, str, Any] | None:
+    """The parameter because of which ``model`` is not the everyday one, what it would have to be, and what it is."""
+    for name in model.moving:
+        return name, "a constant", getattr(model, name)
+    for name in ("n_thermal", "drive", "atom_drive", "squeezing"):
+        if getattr(model, name) != 0:
+            return name, "0", getattr(model, name)
+    for name in ("g_minus", "g_plus"):
+        if isinstance(getattr(model, name), complex):
+            return name, "a real number", getattr(model, name)
+    return None
+
+
+Model = DickeModel | System
+
+
+def several(model: Model) -> str:
+    """Why a method that takes one spin and one mode refuses ``model``; empty if it takes it."""
+    if isinstance(model, DickeModel) or model.shape == (1, 1):
+        return ""
+    return f"model: expected one spin and one mode, got {model.shape[0]} and {model.shape[1]}. {MORE_THAN_ONE}"
+
+
+def pair_of(model: Model) -> DickeModel:
+    """``model`` as one spin and one mode; refused where it has several."""
+    if isinstance(model, DickeModel):
+        return model
+    if refusal := several(model):
+        raise ValueError(refusal)
+    (spin,), (mode,) = model.spins, model.modes
+    own = {item.name: getattr(part, item.name) for part in (spin, mode) for item in fields(part)}
+    scale = math.sqrt(spin.n_atoms / model.n_ref)
+    minus, plus = (signals.scaled(rows[0][0], scale) for rows in (model.g_minus, model.g_plus))
+    return DickeModel(**own, g_minus=minus, g_plus=plus)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -9,8 +10,9 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke.model import DickeModel
-from opendicke.states import State
+from opendicke.model import DickeModel, Model, pair_of
+from opendicke.states import OneSpin, State, one_of
+from opendicke.system import System, as_system
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -18,11 +20,30 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Problem:
-    """A model, an initial state at t = 0 and the times (strictly increasing, >= 0) at which answers are wanted."""
+    """A model, an initial state at t = 0 and the times (strictly increasing, >= 0) at which answers are wanted.
 
-    model: DickeModel
-    state: State
+    A method that takes several spins and modes reads ``system`` and ``start``, one that takes one of each reads
+    ``model`` and ``state``.
+    """
+
+    given: Model
+    start: State
     times: NDArray[np.float64]
+
+    @property
+    def system(self) -> System:
+        """What is to be solved, as spins, modes and couplings."""
+        return as_system(self.given)
+
+    @functools.cached_property
+    def model(self) -> DickeModel:
+        """The same as one spin and one mode; refused where there are several."""
+        return pair_of(self.given)
+
+    @property
+    def state(self) -> OneSpin:
+        """The initial state as one of one spin and one mode; refused where it is one of several."""
+        return one_of(self.start)
 
 
 class Executor(Protocol):
@@ -90,7 +111,7 @@ class Limits:
 class Method(Protocol):
     """How a problem is solved: a frozen dataclass that holds the options of one method, and runs it."""
 
-    def limits(self, model: DickeModel) -> Limits:
+    def limits(self, model: Model) -> Limits:
         """Whether and why the method can solve ``model`` or not, and what it costs."""
         ...
 

@@ -231,6 +231,12 @@ def complex_rate(name: str, value: Any) -> ComplexRate:
     return value if isinstance(value, Signal) else checks.complex_number(name, value)
 
 
+def coupling(name: str, value: Any) -> ComplexRate:
+    """``value`` as a complex rate that is a plain float, or a signal of floats, where it is real."""
+    found = complex_rate(name, value)
+    return found.real if isinstance(found, complex) and found.imag == 0 else found
+
+
 def moves(value: ComplexRate) -> bool:
     """Whether a rate is a signal."""
     return isinstance(value, Signal)

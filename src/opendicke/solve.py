@@ -18,7 +18,7 @@ from opendicke import checks, description
 from opendicke.engine.compile import NUMERICS
 from opendicke.ensemble.executors import Deadline, check_executor
 from opendicke.ensemble.store import Store, Stored
-from opendicke.model import DickeModel, check_model
+from opendicke.model import Model, check_model
 from opendicke.observables.catalogue import VARIABLES, select
 from opendicke.problem import Executor, Method, Problem, Progress, Solution
 from opendicke.progress import meter
@@ -27,7 +27,7 @@ from opendicke.version import version
 
 
 def solve(
-    model: DickeModel,
+    model: Model,
     state: State,
     times: ArrayLike,
     method: Method,
@@ -122,8 +122,8 @@ def describe(problem: Problem, method: Any) -> dict[str, Any]:
             "store", "a method that runs trajectories, such as NuHOPS", type(method).__name__, error=TypeError
         )
     return {
-        "model": description.describe(problem.model),
-        "state": description.describe(problem.state),
+        "model": description.describe(problem.given),
+        "state": description.describe(problem.start),
         "times": problem.times.tolist(),
         "method": type(method).__name__,
         "options": description.describe_method(method),
@@ -155,8 +155,8 @@ def _provenance(problem: Problem, method: Any) -> dict[str, Any]:
     versions = {"opendicke": version()}
     versions |= {name: metadata.version(name) for name in ("numpy", "scipy", "numba", "xarray")}
     return {
-        "model": problem.model.json(),
-        "state": json.dumps(description.plain(problem.state)),
+        "model": problem.given.json(),
+        "state": json.dumps(description.plain(problem.start)),
         "method": type(method).__name__,
         "method_options": json.dumps(description.plain(method)),
         "versions": json.dumps(versions | {"python": platform.python_version()}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -281,10 +281,55 @@ class SpinSuperposition(_InLaboratory):
         return _projector(self.amplitudes(n_atoms))
 
 
-State = SpinCoherent | Dicke | ThermalSpin | SpinSqueezed | SpinSuperposition
-STATES = (SpinCoherent, Dicke, ThermalSpin, SpinSqueezed, SpinSuperposition)
-#: The other ones, by their kind.
-KINDS: dict[str, Any] = {state.KIND: state for state in (Dicke, ThermalSpin, SpinSqueezed, SpinSuperposition)}
+#: States of one spin and one mode.
+OneSpin = SpinCoherent | Dicke | ThermalSpin | SpinSqueezed | SpinSuperposition
+ONE_SPIN = (SpinCoherent, Dicke, ThermalSpin, SpinSqueezed, SpinSuperposition)
+
+
+@dataclass(frozen=True)
+class Product:
+    r"""A state for every spin and every mode of an :class:`opendicke.System`, and their product.
+
+    Args:
+        spins: a state for each spin, its own cavity left in vacuum: ``SpinCoherent(0.3)``, ``Dicke(0)``, ``Normal()``.
+        modes: for each mode a complex amplitude, or a state of :mod:`opendicke.cavities`; all in vacuum if left out.
+
+    Raises:
+        ValueError, TypeError: for anything else; by what solves, for other numbers of spins and modes than there are.
+
+    Any other state, given to a system of several spins or modes, is that of each spin and of each mode.
+
+    >>> Product(spins=(Normal(), SpinCoherent(1.0)), modes=(0.5, cavities.Fock(1))).modes
+    ((0.5+0j), Fock(photons=1))
+    """
+
+    KIND: ClassVar[str] = "product"
+
+    spins: tuple[OneSpin, ...]
+    modes: tuple[complex | Cavity, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.spins, (tuple, list)) or not all(isinstance(one, ONE_SPIN) for one in self.spins):
+            expected = "a sequence of states of one spin, such as SpinCoherent(theta, phi)"
+            raise checks.refuse("spins", expected, self.spins, error=TypeError)
+        for one in self.spins:
+            if one.cavity is not None or one.alpha != 0:
+                raise checks.refuse("spins", "states whose own cavity is left in vacuum", one, "Use modes.")
+        object.__setattr__(self, "spins", tuple(self.spins))
+        if not isinstance(self.modes, (tuple, list)):
+            expected = "a sequence of amplitudes, or states of opendicke.cavities"
+            raise checks.refuse("modes", expected, self.modes, error=TypeError)
+        modes = (
+            one if isinstance(one, cavities.CAVITIES) else checks.complex_number(f"modes[{at}]", one)
+            for at, one in enumerate(self.modes)
+        )
+        object.__setattr__(self, "modes", tuple(modes))
+
+
+State = OneSpin | Product
+STATES = (*ONE_SPIN, Product)
+#: All but the first, by their kind.
+KINDS: dict[str, Any] = {state.KIND: state for state in (Dicke, ThermalSpin, SpinSqueezed, SpinSuperposition, Product)}
 
 
 def Normal(alpha: complex = 0.0, cavity: Cavity | None = None) -> SpinCoherent:
@@ -313,7 +358,30 @@ def check_state(state: Any) -> None:
     checks.instance("state", state, STATES, "a state such as opendicke.SpinCoherent(theta, phi)")
 
 
-def coherent_state(state: State, whose: str) -> SpinCoherent:
+def parts_of(state: State, spins: int, modes: int) -> tuple[tuple[OneSpin, ...], tuple[complex | Cavity, ...]]:
+    """The state of each spin (its cavity is to be ignored), and an amplitude or a state for each mode.
+
+    Raises:
+        ValueError: for a :class:`Product` of other numbers of spins and modes.
+    """
+    if not isinstance(state, Product):
+        return (state,) * spins, (state.alpha if state.cavity is None else state.cavity,) * modes
+    if len(state.spins) != spins or len(state.modes) not in (0, modes):
+        expected = f"states of {spins} spin{'s' * (spins > 1)} and {modes} mode{'s' * (modes > 1)}"
+        raise checks.refuse("state", expected, f"{len(state.spins)} and {len(state.modes)}")
+    return state.spins, state.modes or (0j,) * modes
+
+
+def one_of(state: State) -> OneSpin:
+    """``state`` as one of one spin and one mode; refused if it is a :class:`Product` of more."""
+    if not isinstance(state, Product):
+        return state
+    (spin,), (mode,) = parts_of(state, 1, 1)
+    own: dict[str, Any] = {"cavity": mode} if isinstance(mode, cavities.CAVITIES) else {"alpha": mode}
+    return replace(spin, **own)
+
+
+def coherent_state(state: OneSpin, whose: str) -> SpinCoherent:
     """``state``, if spin and cavity are coherent; refused for ``whose`` (a method) if not."""
     if isinstance(state, SpinCoherent) and state.cavity is None:
         return state
@@ -328,17 +396,17 @@ def restore_state(told: Mapping[str, Any]) -> State:
     return state
 
 
-def is_coherent(state: State) -> bool:
+def is_coherent(state: OneSpin) -> bool:
     """Whether spin and cavity are in coherent states."""
     return isinstance(state, SpinCoherent) and state.cavity is None
 
 
-def mean_photons(state: State) -> float:
+def mean_photons(state: OneSpin) -> float:
     """⟨a†a⟩ at the start."""
     return abs(state.alpha) ** 2 if state.cavity is None else state.cavity.mean_photons()
 
 
-def cavity_start(state: State, rng: np.random.Generator) -> cavities.Point:
+def cavity_start(state: OneSpin, rng: np.random.Generator) -> cavities.Point:
     """Where a trajectory's cavity starts; nothing is drawn for a coherent one."""
     return cavities.coherent(state.alpha) if state.cavity is None else state.cavity.draw(rng)
 

@@ -24,11 +24,12 @@ from opendicke.methods.cumulant_algebra import (
     words,
 )
 from opendicke.methods.integration import Watch, check_duration, check_tolerances
-from opendicke.methods.mean_field import fastest_rate, field_rate
-from opendicke.model import MORE_GENERAL, DickeModel, check_model
+from opendicke.methods.mean_field import field_rate
+from opendicke.model import MORE_GENERAL, DickeModel, Model, check_model, pair_of, several
 from opendicke.observables.catalogue import CHANNELS, VARIABLES, from_channels
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.states import SpinCoherent, coherent_state, mean_photons
+from opendicke.system import fastest_rate
 
 #: The word of each channel (of each pair re_/im_ of channels).
 _WORDS = {
@@ -134,23 +135,26 @@ class Cumulants:
         object.__setattr__(self, "order", order)
         check_tolerances(self)
 
-    def limits(self, model: DickeModel) -> Limits:
+    def limits(self, model: Model) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
         check_model(model)
+        if refusal := several(model):
+            return Limits(False, False, refusal, 0.0, 0.0)
+        model = pair_of(model)
         if not model.is_everyday:
             return Limits(False, False, f"Takes constant, undriven models in a vacuum. {MORE_GENERAL}", 0.0, 0.0)
         reason = (
             f"Neglects joint cumulants of more than {self.order} operators: wrong, at last unphysical, where the state "
             "splits or tunnels."
         )
-        seconds = SECONDS_PER_RATE[self.order] * fastest_rate(model)
+        seconds = SECONDS_PER_RATE[self.order] * fastest_rate(model.system)
         return Limits(True, False, reason, MEMORY, seconds)
 
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Generate the equations of the model, integrate them and check the moments (one piece of work)."""
         check_model(problem.model, "Cumulants")
         state = coherent_state(problem.state, "Cumulants")
-        check_duration(problem, max(fastest_rate(problem.model), field_rate(problem.model, problem.state)))
+        check_duration(problem, max(fastest_rate(problem.system), field_rate(problem.model, problem.state)))
         watch = Watch(executor)
         progress.start(1, "run", f"cumulants of order {self.order}")
         equations = Equations.of(problem.model, self.order, self.closure)

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from opendicke import signals
 from opendicke.methods.folding import Folding
 from opendicke.methods.integration import Watch
-from opendicke.methods.mean_field import fastest_rate
-from opendicke.methods.moving import kinks_of
 from opendicke.model import DickeModel
+from opendicke.system import fastest_rate
 
 Real = NDArray[np.float64]
 
@@ -47,7 +46,7 @@ class DrivenGenerator(Folding):
     def __init__(self, model: DickeModel, photons: int, clock: Watch) -> None:
         super().__init__(model.n_atoms, photons)
         self.model, self.clock = model, clock
-        self._least = NOTHING * max(fastest_rate(model), pace(model))
+        self._least = NOTHING * max(fastest_rate(model.system), pace(model))
         self._real, self._imaginary = _hamiltonian(model.n_atoms, photons)
         f = np.arange(photons + 1.0)
         self._hop = np.sqrt(np.outer(f[1:], f[1:]))[:, None, :]  # of <f|a|f+1><g+1|a†|g>, for all spin states
@@ -155,7 +154,7 @@ def longest_step(model: DickeModel) -> float:
 
 def forced_steps(model: DickeModel) -> float:
     """Steps of an integrator in a unit of time that signals alone ask for, in the time in which they have kinks."""
-    kinks = kinks_of(model, math.inf)
+    kinks = model.system.kinks(math.inf)
     return 1 / longest_step(model) + (STEPS_PER_KINK * len(kinks) / kinks[-1] if kinks else 0.0)
 
 

@@ -22,7 +22,7 @@ from opendicke.methods.nuhops import forgets_slowly, noise_steps
 from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.methods.sampled import averages
 from opendicke.methods.weak_damping import check_conservation, check_memory
-from opendicke.model import MORE_GENERAL, DickeModel, check_model
+from opendicke.model import MORE_GENERAL, DickeModel, Model, check_model, pair_of, several
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.states import coherent_state
 
@@ -116,9 +116,12 @@ class HOPS:
         checks.set_real(self, "max_top_level", above=0.0)
         checks.set_real(self, "max_memory", above=0.0)
 
-    def limits(self, model: DickeModel) -> Limits:
+    def limits(self, model: Model) -> Limits:
         """Limited by ``max_memory``, and by the time it takes; see :class:`opendicke.problem.Limits`."""
         check_model(model)
+        if refusal := several(model):
+            return Limits(False, False, refusal, 0.0, 0.0)
+        model = pair_of(model)
         if not model.is_everyday:
             return Limits(False, True, f"HOPS takes constant, undriven models in a vacuum. {MORE_GENERAL}", 0.0, 0.0)
         basis = FixedBasis(**describe(model), levels=self.depth + 1)

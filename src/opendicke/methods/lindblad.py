@@ -25,14 +25,14 @@ from opendicke.methods.driven_liouvillian import (
 from opendicke.methods.folding import Folding
 from opendicke.methods.integration import Watch, check_duration, check_tolerances
 from opendicke.methods.liouvillian import Operators
-from opendicke.methods.mean_field import MeanField, fastest_rate
-from opendicke.methods.moving import kinks_of
+from opendicke.methods.mean_field import MeanField
 from opendicke.methods.sampled import kept_rows, state_time
-from opendicke.model import DickeModel, check_model
+from opendicke.model import DickeModel, Model, check_model, pair_of, several
 from opendicke.observables.catalogue import CHANNELS, from_channels
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.progress import Silent
-from opendicke.states import SpinCoherent, State, mean_photons
+from opendicke.states import OneSpin, SpinCoherent, mean_photons
+from opendicke.system import fastest_rate
 
 Record = TypeVar("Record")
 
@@ -121,10 +121,13 @@ class Lindblad:
             raise checks.refuse("max_top_population", expected, self.max_top_population)
         object.__setattr__(self, "keep_states", checks.some_times("keep_states", self.keep_states))
 
-    def limits(self, model: DickeModel) -> Limits:
+    def limits(self, model: Model) -> Limits:
         """Limited by ``max_memory``, and by the time it takes; see :class:`opendicke.problem.Limits`."""
         check_model(model)
-        stop = 10 / (fastest_rate(model) or 1.0)
+        if refusal := several(model):
+            return Limits(False, False, refusal, 0.0, 0.0)
+        model = pair_of(model)
+        stop = 10 / (fastest_rate(model.system) or 1.0)
         typical = Problem(model, SpinCoherent(math.pi / 4, math.pi), np.linspace(0.0, stop, 2))
         photons = self._first_cutoff(typical) if self.photons is None else self.photons
         refusal = self._too_large(model.n_atoms, photons, 0)
@@ -180,7 +183,7 @@ class Lindblad:
     ) -> tuple[list[Record], int, float]:
         """What ``record`` makes of ρ at each time, the cutoff used, and the largest population of its top level."""
         reached, clock = 0, watch or Watch()
-        check_duration(problem, max(fastest_rate(problem.model), pace(problem.model)))
+        check_duration(problem, max(fastest_rate(problem.system), pace(problem.model)))
         least = self.photons if self.photons is not None else math.ceil(mean_photons(problem.state))
         refusal = self._too_large(problem.model.n_atoms, least, stored)  # before mean field follows a huge amplitude
         if refusal:
@@ -282,7 +285,7 @@ class Lindblad:
 
         pending, stop = 0, float(times[-1])
         # An integrator that starts anew at every kink sees smooth rates only.
-        for begin, end in pairwise((0.0, *kinks_of(model, stop), stop)):
+        for begin, end in pairwise((0.0, *model.system.kinks(stop), stop)):
             flow = _inside(generator, begin, end)
             solver = DOP853(flow, begin, state, end, rtol=self.rtol, atol=self.atol, max_step=longest_step(model))
             while solver.status == "running":
@@ -390,7 +393,7 @@ def _guess(problem: Problem, clock: Watch | None = None) -> int:
     if not model.is_everyday:
         return _driven_guess(problem)
     if propagator.is_stiff(model):
-        stop = min(stop, GUESS_TURNS / fastest_rate(model))
+        stop = min(stop, GUESS_TURNS / fastest_rate(model.system))
     grid = np.linspace(0.0, stop, 200) if stop > 0 else np.zeros(1)
     _, beta = MeanField(rtol=1e-6, atol=1e-9).trajectory(model, _stand_in(problem.state), grid, clock)
     return _coherent_cutoff(model.n_atoms * float(np.max(np.abs(beta) ** 2)))
@@ -398,14 +401,14 @@ def _guess(problem: Problem, clock: Watch | None = None) -> int:
 
 def _driven_guess(problem: Problem) -> int:
     """The same of a driven cavity without atoms. What they add is left to raising the cutoff."""
-    stop, rate = float(problem.times[-1]), max(fastest_rate(problem.model), pace(problem.model))
+    stop, rate = float(problem.times[-1]), max(fastest_rate(problem.system), pace(problem.model))
     turns = min(stop * rate, GUESS_TURNS)
     grid = np.linspace(0.0, turns / rate if rate > 0 else stop, 200 + int(10 * turns))
     amplitude = empty_cavity(problem.model, _stand_in(problem.state).alpha, grid)
     return _coherent_cutoff(float(np.max(np.abs(amplitude) ** 2)))
 
 
-def _stand_in(state: State) -> SpinCoherent:
+def _stand_in(state: OneSpin) -> SpinCoherent:
     """A coherent state with as many photons, for a guess."""
     if isinstance(state, SpinCoherent) and state.cavity is None:
         return state

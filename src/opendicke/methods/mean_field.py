@@ -16,11 +16,12 @@ from opendicke.engine import mean_flow
 from opendicke.engine.moving import PUSH_X, PUSH_Y
 from opendicke.ensemble.interrupts import interrupts_wait
 from opendicke.methods.integration import Watch, check_duration, check_tolerances
-from opendicke.methods.moving import kinks_of, rates_of
-from opendicke.model import DickeModel, check_model
+from opendicke.methods.moving import rates_of
+from opendicke.model import DickeModel, Model, check_model, pair_of, several
 from opendicke.observables.catalogue import CHANNELS, from_channels
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
-from opendicke.states import SpinCoherent, State, coherent_state, mean_photons
+from opendicke.states import OneSpin, SpinCoherent, coherent_state, mean_photons
+from opendicke.system import fastest_rate
 
 Vector = NDArray[np.float64]
 Flow = Callable[[float, Vector], Vector]
@@ -83,12 +84,15 @@ class MeanField:
     def __post_init__(self) -> None:
         check_tolerances(self)
 
-    def limits(self, model: DickeModel) -> Limits:
+    def limits(self, model: Model) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
         check_model(model)
+        if refusal := several(model):
+            return Limits(False, False, refusal, 0.0, 0.0)
+        model = pair_of(model)
         neglected = "all noise, thermal light included" if signals.largest(model.n_thermal) > 0 else "all noise"
         reason = f"Neglects all correlations and {neglected}: exact for infinite N at fixed times only."
-        seconds = SECONDS_PER_RATE * fastest_rate(model) * (1.0 if model.is_everyday else MOVING_COST)
+        seconds = SECONDS_PER_RATE * fastest_rate(model.system) * (1.0 if model.is_everyday else MOVING_COST)
         return Limits(True, False, reason, MEMORY, seconds)
 
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
@@ -116,7 +120,7 @@ class MeanField:
         stop = float(times[-1])
         if stop == 0.0:
             return start[None, :3], np.array([beta])
-        fastest = max(fastest_rate(model), field_rate(model, state), drive_rate(model, stop))
+        fastest = max(fastest_rate(model.system), field_rate(model, state), drive_rate(model, stop))
         check_duration(Problem(model, state, times), fastest)
         clock = watch or Watch()
         with interrupts_wait():
@@ -146,7 +150,7 @@ class MeanField:
 
     def _along_signals(self, model: DickeModel, start: Vector, times: NDArray[np.float64], clock: Watch) -> Vector:
         """The same of any model, from kink to kink."""
-        edges = [0.0, *kinks_of(model, float(times[-1])), float(times[-1])]
+        edges = [0.0, *model.system.kinks(float(times[-1])), float(times[-1])]
         fastest = max((getattr(model, name).rate for name in model.moving), default=0.0)
         longest = 1 / fastest if fastest > 0 else math.inf  # no oscillation is stepped over
         found = []
@@ -192,18 +196,7 @@ def _driven_flow(model: DickeModel, first: float, last: float, clock: Watch) -> 
     return flow
 
 
-def fastest_rate(model: DickeModel) -> float:
-    """The fastest rate that the model's parameters name, at any time; signals themselves are among them."""
-    if model.moving:
-        pull = signals.largest(model.g_minus) + signals.largest(model.g_plus)
-        loss = complex(signals.largest(model.kappa), signals.largest(model.omega_c))
-        own = (getattr(model, name).rate for name in model.moving)
-        return float(max(signals.largest(model.omega_a), abs(loss), pull, *own))
-    pulls = abs(model.coupling), abs(model.g_minus - model.g_plus)
-    return float(max(abs(model.omega_a), abs(complex(model.kappa, model.omega_c)), *pulls))
-
-
-def field_rate(model: DickeModel, state: State) -> float:
+def field_rate(model: DickeModel, state: OneSpin) -> float:
     """The rate 2(|g₋| + |g₊|)|α|/√N at which spins turn in the field that is there at the start."""
     coupling = signals.largest(model.g_minus) + signals.largest(model.g_plus)
     return 2 * coupling * math.sqrt(mean_photons(state) / model.n_atoms)

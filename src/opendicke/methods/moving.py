@@ -27,11 +27,6 @@ def rates_of(model: DickeModel, times: NDArray[np.float64]) -> NDArray[np.float6
     return found
 
 
-def kinks_of(model: DickeModel, stop: float) -> tuple[float, ...]:
-    """The times before ``stop`` at which a parameter of ``model`` or its slope jumps: steps end there."""
-    return signals.kinks((getattr(model, name) for name in model.moving), stop)
-
-
 class Surroundings:
     """What a trajectory meets: rates at every step, the noise, and the field of drive and thermal light.
 

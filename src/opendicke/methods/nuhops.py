@@ -29,15 +29,16 @@ from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
 from opendicke.ensemble.streams import stream
 from opendicke.methods.driven_liouvillian import thermal_photons
 from opendicke.methods.integration import check_duration
-from opendicke.methods.mean_field import drive_rate, fastest_rate, field_rate
-from opendicke.methods.moving import Surroundings, kinks_of
+from opendicke.methods.mean_field import drive_rate, field_rate
+from opendicke.methods.moving import Surroundings
 from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.methods.sampled import averages, kept_rows, kept_states, kept_trajectories
 from opendicke.methods.weak_damping import check_conservation, check_memory
-from opendicke.model import DickeModel, check_model
+from opendicke.model import DickeModel, Model, check_model, pair_of, several
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.states import SpinCoherent, cavity_start
+from opendicke.system import fastest_rate
 
 #: Noise step times the fastest rate of the model. At Fig. 1's parameters, t = 4, the median error of <S>/j along one
 #: noise path is then 1e-6 at N = 200 and 1e-5 at N <= 20, and falls with the third power of the step.
@@ -171,11 +172,14 @@ class NuHOPS:
         object.__setattr__(self, "keep_states", checks.some_times("keep_states", self.keep_states))
         checks.set_real(self, "max_memory", minimum=2.0**-10)
 
-    def limits(self, model: DickeModel) -> Limits:
+    def limits(self, model: Model) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
         check_model(model)
+        if refusal := several(model):
+            return Limits(False, False, refusal, 0.0, 0.0)
+        model = pair_of(model)
         cells = min(model.n_atoms + 1, TYPICAL_STATES) * TYPICAL_LEVELS
-        rate = fastest_rate(model)
+        rate = fastest_rate(model.system)
         steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE
         seconds = steps * (SECONDS_PER_STEP + SECONDS_PER_CELL * cells)
         reason = "Exact: statistical errors fall as one over the root of the number of trajectories."
@@ -231,7 +235,7 @@ class NuHOPSSimulator:
         # without any rate nothing moves, and one step per interval will do
         default = STEP_TIMES_RATE / rate if rate > 0 else math.inf
         self.step = options.step or min(default, float(problem.times[-1]) or 1.0)
-        steps, self._hits = noise_steps(problem.times, self.step, kinks_of(problem.model, float(problem.times[-1])))
+        steps, self._hits = noise_steps(problem.times, self.step, problem.system.kinks(float(problem.times[-1])))
         model = problem.model
         self._noise: OrnsteinUhlenbeck | Surroundings = (
             OrnsteinUhlenbeck(steps, model.omega_c, model.kappa) if model.is_everyday else Surroundings(model, steps)
@@ -333,7 +337,7 @@ def weakly_damped(model: DickeModel) -> bool:
 def _dynamics(model: DickeModel, options: NuHOPS) -> tuple[Dynamics, float]:
     """The engine's parameters, and the fastest rate of the model."""
     root = math.sqrt(model.n_atoms)
-    rate = fastest_rate(model)
+    rate = fastest_rate(model.system)
     # Of what moves the engine is told at every step; here only whether S^y couples at all counts.
     moving = bool(model.moving)
     omega_a, omega_c, kappa = (0.0, 0.0, 0.0) if moving else (model.omega_a, model.omega_c, model.kappa)

@@ -14,16 +14,16 @@ from opendicke.engine.moving import GaussianField
 from opendicke.engine.wigner import MovingFlow, VacuumNoise, VacuumPath, WignerFlow
 from opendicke.ensemble.run import Sample, run_ensemble
 from opendicke.ensemble.streams import stream
-from opendicke.methods.mean_field import fastest_rate
-from opendicke.methods.moving import Surroundings, kinks_of
+from opendicke.methods.moving import Surroundings
 from opendicke.methods.nuhops import noise_steps
 from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.methods.sampled import averages, kept_trajectories
-from opendicke.model import DickeModel, check_model
+from opendicke.model import DickeModel, Model, check_model, pair_of, several
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.signals import Rate
 from opendicke.states import SpinCoherent, coherent_state, mean_photons
+from opendicke.system import fastest_rate
 
 #: Default step times the fastest rate. The strong error of S/j is below 2e-4 after 10 time units, at the parameters of
 #: the paper's figures 1 and 3 and N = 4 and 100: far below the error of the approximation.
@@ -117,11 +117,14 @@ class TruncatedWigner:
         checks.set_real(self, "step", optional=True, above=0.0)
         checks.set_flag(self, "keep_trajectories")
 
-    def limits(self, model: DickeModel) -> Limits:
+    def limits(self, model: Model) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
         check_model(model)
+        if refusal := several(model):
+            return Limits(False, False, refusal, 0.0, 0.0)
+        model = pair_of(model)
         reason = "Neglects quantum corrections to classical motion: off by about 1/N; rare events uncertain."
-        grown = math.inf if model.is_everyday else TYPICAL_TURNS / (fastest_rate(model) or 1.0)
+        grown = math.inf if model.is_everyday else TYPICAL_TURNS / (fastest_rate(model.system) or 1.0)
         rate = _fastest_rate(model, 0.0, grown)
         steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE
         return Limits(True, False, reason, MEMORY, steps * SECONDS_PER_STEP)
@@ -148,7 +151,7 @@ class WignerSimulator:
         self.problem, self.options = problem, options
         self._state = coherent_state(problem.state, "TruncatedWigner")
         self.step = _step(problem, options.step)
-        steps, self._hits = noise_steps(problem.times, self.step, kinks_of(model, float(problem.times[-1])))
+        steps, self._hits = noise_steps(problem.times, self.step, model.system.kinks(float(problem.times[-1])))
         self._noise: VacuumNoise | FieldPaths
         self.flow: WignerFlow | MovingFlow
         if not model.is_everyday:
@@ -255,7 +258,7 @@ def _fastest_moving_rate(model: DickeModel, amplitude: float, stop: float) -> fl
     loss = abs(complex(signals.smallest(model.kappa), _least_size(model.omega_c)))
     amplitude += math.sqrt(1 + 2 * signals.largest(model.n_thermal)) + _driven_field(model, stop)
     beta = amplitude / math.sqrt(model.n_atoms) + pull / 2 * (min(stop, 1 / loss) if loss > 0 else stop)
-    return float(max(fastest_rate(model), 2 * pull * beta + 2 * signals.largest(model.atom_drive)))
+    return float(max(fastest_rate(model.system), 2 * pull * beta + 2 * signals.largest(model.atom_drive)))
 
 
 def _least_size(rate: Rate) -> float:
@@ -268,7 +271,7 @@ def _driven_field(model: DickeModel, stop: float) -> float:
     """The largest field that the drive makes until ``stop``, exact at the ends of steps that resolve the rates."""
     if signals.largest(model.drive) == 0:
         return 0.0
-    rate = fastest_rate(model)
-    steps, _ = noise_steps(np.array([stop]), min(stop, 0.5 / rate if rate > 0 else stop), kinks_of(model, stop))
+    rate = fastest_rate(model.system)
+    steps, _ = noise_steps(np.array([stop]), min(stop, 0.5 / rate if rate > 0 else stop), model.system.kinks(stop))
     field = Surroundings(model.replace(n_thermal=0.0), steps).field  # without noise
     return float(np.abs(field.sample(np.random.default_rng(0), 0j)[2]).max())
