@@ -25,6 +25,7 @@ from opendicke.observables.catalogue import select
 
 RATES: dict[str, Any] = {"omega_a": 1.0, "omega_c": 1.0, "kappa": 1.0}
 COUPLINGS: dict[str, Any] = {"g_minus": 1.8, "g_plus": 0.782}
+SPIN, MODE = od.Spin(n_atoms=2, omega_a=1.0), od.Mode(omega_c=1.0, kappa=1.0)
 MODEL = od.DickeModel(n_atoms=2, **RATES, **COUPLINGS)  # in the bistable phase
 STATE = od.SpinCoherent(2.0, 1.0)
 LANDSCAPE = tunnelling.Landscape.of(MODEL)
@@ -48,6 +49,11 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "SpinCoherent": (od.SpinCoherent, {"theta": 1.0, "phi": 0.5, "alpha": 1j, "cavity": None}),
     "Dicke": (od.Dicke, {"m": 1.0, "alpha": 0j, "cavity": od.cavities.Fock(1)}),
     "ThermalSpin": (od.ThermalSpin, {"x": 1.0, "alpha": 0j, "cavity": od.cavities.Thermal(0.1)}),
+    "Spin": (od.Spin, {"n_atoms": 2, "omega_a": 1.0, "atom_drive": 0.1j}),
+    "Mode": (od.Mode, {"omega_c": 1.0, "kappa": 1.0, "n_thermal": 0.5, "drive": 1j, "squeezing": 0.3j}),
+    "System": (od.System, {"spins": [SPIN], "modes": [MODE], "g_minus": [[1j]], "g_plus": [[1.0]], "n_ref": 2.0}),
+    "word": (od.word, {"text": "Sx Sx a† a", "symmetrised": False}),
+    "Product": (od.Product, {"spins": (od.Normal(),), "modes": (od.cavities.Fock(1),)}),
     "SpinSqueezed": (od.SpinSqueezed, {"theta": 1.0, "phi": 0.5, "mu": 0.1, "alpha": 1j, "cavity": None}),
     "SpinSuperposition": (od.SpinSuperposition, {"angles": ((1.0, 0.5),), "weights": (1j,), "alpha": 1j}),
     "Fock": (od.cavities.Fock, {"photons": 1}),

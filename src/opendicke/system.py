@@ -189,7 +189,7 @@ class System:
         shape = (len(self.spins), len(self.modes))
         rows = getattr(self, name)
         rows = rows.tolist() if isinstance(rows, np.ndarray) else rows
-        if rows == ():
+        if isinstance(rows, tuple) and not rows:
             return ((0.0,) * shape[1],) * shape[0]
         sizes = [len(row) if isinstance(row, (tuple, list)) else -1 for row in rows] if hasattr(rows, "__len__") else []
         if sizes != [shape[1]] * shape[0]:

@@ -113,7 +113,7 @@ def word(text: str, *, symmetrised: bool = False) -> Word:
     ('Sx_Sx_adag_a', 'sym_Sx_Sy', 'adag1_a2')
     """
     if not isinstance(text, str) or not text.split():
-        raise checks.refuse("word", "factors out of Sx Sy Sz S+ S- a† a", text, _EXAMPLES, TypeError)
+        raise checks.refuse("text", "factors out of Sx Sy Sz S+ S- a† a", text, _EXAMPLES, TypeError)
     symmetrised = checks.flag("symmetrised", symmetrised)
     spins: list[tuple[int, str]] = []
     modes: list[tuple[int, str]] = []
@@ -121,7 +121,7 @@ def word(text: str, *, symmetrised: bool = False) -> Word:
     for factor in text.split():
         found = _FACTOR.fullmatch(factor)
         if found is None or (found["late"] and (found["axis"] or found["dagger"])):
-            raise checks.refuse("word", "factors out of Sx Sy Sz S+ S- a† a", factor, _EXAMPLES)
+            raise checks.refuse("text", "factors out of Sx Sy Sz S+ S- a† a", factor, _EXAMPLES)
         sites.append(found["site"])
         site = int(found["site"] or 1) - 1
         if found["axis"]:
@@ -129,11 +129,11 @@ def word(text: str, *, symmetrised: bool = False) -> Word:
         else:
             modes.append((site, "†" if found["dagger"] or found["late"] else ""))
     if any(site is None for site in sites) and any(site is not None for site in sites):
-        raise checks.refuse("word", "numbers at all factors or at none", text, _EXAMPLES)
+        raise checks.refuse("text", "numbers at all factors or at none", text, _EXAMPLES)
     if [factor for _, factor in modes] != sorted((factor for _, factor in modes), reverse=True):
-        raise checks.refuse("word", "a† left of a", text, "a a† is a† a + 1.")
+        raise checks.refuse("text", "a† left of a", text, "a a† is a† a + 1.")
     if len(spins) > MOST_FACTORS:
-        raise checks.refuse("word", f"at most {MOST_FACTORS} factors of spins", text)
+        raise checks.refuse("text", f"at most {MOST_FACTORS} factors of spins", text)
     # a spin's order is told, that of what commutes is not: equal operators have one name
     ordered = tuple(sorted(spins, key=lambda one: one[0]))
     fields = tuple(sorted(modes, key=lambda one: (one[1] != "†", one[0])))
