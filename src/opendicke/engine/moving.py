@@ -164,15 +164,17 @@ def _decay_of(rates, row, start, stop):  # type: ignore[no-untyped-def]
 
 
 class GaussianField:
-    r"""Paths of :math:`dx = -ax\,dt + f\,dt + \sqrt{\Gamma}\,dW` with a, f, Γ parabolas in each step.
+    r"""Paths of :math:`dx = -ax\,dt + f\,dt + dB`, :math:`E|dB|^2 = \Gamma dt`, :math:`E\,dB^2 = M dt`.
 
-    Their moments in a step, and the value at its end, are drawn exactly and jointly (see ``noise``).
+    a, f, Γ and M are parabolas in each step. The moments of x in a step, and its value at the end, are drawn exactly
+    and jointly (see ``noise``).
 
     Args:
         steps: lengths.
         a: complex rates at the nodes of each step, (steps, 3).
         spread: Γ there, or None for none.
         push: f there, or None for none.
+        squeezing: M there, or None for none; where rounding makes |M| > Γ it is taken for Γ.
     """
 
     def __init__(
@@ -181,6 +183,7 @@ class GaussianField:
         a: NDArray[np.complex128],
         spread: NDArray[np.float64] | None,
         push: NDArray[np.complex128] | None,
+        squeezing: NDArray[np.complex128] | None = None,
     ) -> None:
         self.steps = steps
         self.mean, self.drift = (np.zeros((steps.size, 3), dtype=np.complex128) for _ in range(2))
@@ -188,12 +191,15 @@ class GaussianField:
         self.noisy = spread is not None and bool(spread.any())
         rates = parabolas(a, steps)
         spreads = parabolas(spread, steps) if spread is not None and self.noisy else None
-        pushes = None if push is None else parabolas(push, steps)
+        pushes, squeezings = (None if part is None else parabolas(part, steps) for part in (push, squeezing))
+        #: From six real normals to the real and imaginary parts of (x(h), I0, I1), if they are not circular.
+        self.skew = None if squeezing is None else np.zeros((steps.size, 6, 6))
         for first in range(0, steps.size, BLOCK):
             rows = slice(first, first + BLOCK)
-            self._fill(rows, *(None if part is None else part[rows] for part in (rates, spreads, pushes)))
+            parts = (rates, spreads, pushes, squeezings)
+            self._fill(rows, *(None if part is None else part[rows] for part in parts))
 
-    def _fill(self, rows: slice, rates: Any, spreads: Any, pushes: Any) -> None:
+    def _fill(self, rows: slice, rates: Any, spreads: Any, pushes: Any, squeezings: Any) -> None:
         """Mean factors, drift and root of the covariance of (x(h), I0, I1) for some steps."""
         h = self.steps[rows]
         nodes, weights = np.polynomial.legendre.leggauss(ORDER)
@@ -204,7 +210,14 @@ class GaussianField:
         inside, at = responses[:, 1:], starts[:, 1:]
         if pushes is not None:
             self.drift[rows] = np.einsum("snm,sn,n,s->sm", inside, _polynomial(pushes, at), weights, h)
-        if spreads is not None:
+        if spreads is not None and self.skew is not None:
+            share = weights * h[:, None]
+            noises = _axes_of(_polynomial(spreads, at) * share, _polynomial(squeezings, at) * share)
+            kicks = inside[:, :, None, :] * noises[..., None]  # (steps, starts, two real noises, 3)
+            kicks = kicks.reshape(h.size, -1, 3)
+            upper: Any = np.linalg.qr(np.concatenate([kicks.real, kicks.imag], axis=-1), mode="r")
+            self.skew[rows] = np.swapaxes(upper, 1, 2)
+        elif spreads is not None:
             sizes = np.sqrt(np.maximum(_polynomial(spreads, at), 0.0) * weights * h[:, None])
             triangles: Any = np.linalg.qr((inside * sizes[:, :, None]).conj(), mode="r")
             self.root[rows] = np.swapaxes(triangles.conj(), 1, 2)
@@ -215,11 +228,23 @@ class GaussianField:
         Six real normals per step are drawn if there is noise, and none otherwise.
         """
         shape = (self.steps.size, 6)
-        normals = (rng.standard_normal(shape) if self.noisy else np.zeros(shape)).view(np.complex128) / np.sqrt(2)
+        drawn, drift = rng.standard_normal(shape) if self.noisy else np.zeros(shape), self.drift
+        if self.skew is not None:
+            kicks = np.einsum("sij,sj->si", self.skew, drawn)
+            drift, drawn = drift + kicks[:, :3] + 1j * kicks[:, 3:], np.zeros(shape)
+        normals = drawn.view(np.complex128) / np.sqrt(2)
         middle, slope = (np.empty(self.steps.size, dtype=np.complex128) for _ in range(2))
         ends = np.empty(self.steps.size + 1, dtype=np.complex128)
-        _walk(complex(start), normals, self.mean, self.drift, self.root, self.steps, middle, slope, ends)
+        _walk(complex(start), normals, self.mean, drift, self.root, self.steps, middle, slope, ends)
         return middle, slope, ends
+
+
+def _axes_of(spread: Any, squeezing: Any) -> Any:
+    """Factors u, v of two real unit normals in a complex number with E|x|² = spread and E x² = squeezing: (..., 2)."""
+    size = np.minimum(np.abs(squeezing), spread)
+    turn = np.exp(0.5j * np.angle(squeezing))
+    halves = np.sqrt(np.maximum(np.stack([spread + size, spread - size], axis=-1), 0.0) / 2)
+    return halves * np.array([1.0, 1j]) * turn[..., None]
 
 
 def _polynomial(powers: Any, time: Any) -> Any:

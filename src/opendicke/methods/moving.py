@@ -7,10 +7,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke import signals
+from opendicke import checks, signals
 from opendicke.engine.moving import COLUMNS, NODES, GaussianField, Moving, MovingPath, parabolas
 from opendicke.engine.noise import NoisePath, OrnsteinUhlenbeck
 from opendicke.model import DickeModel
+
+#: By which |m| may pass n̄, relatively, through rounding.
+ROUNDING = 1e-12
 
 
 def rates_of(model: DickeModel, times: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -24,6 +27,18 @@ def rates_of(model: DickeModel, times: NDArray[np.float64]) -> NDArray[np.float6
         axis=-1,
     )  # fmt: skip
     assert found.shape[-1] == COLUMNS
+    return found
+
+
+def _classical(model: DickeModel, times: NDArray[np.float64]) -> NDArray[np.complex128]:
+    """The squeezing of the bath at ``times``, which is classical noise: |m| <= n̄."""
+    found = signals.evaluate(model.squeezing, times).astype(np.complex128)
+    excess = np.abs(found) - signals.evaluate(model.n_thermal, times) * (1 + ROUNDING)
+    if (excess > 0).any():
+        at = int(np.argmax(excess))
+        got = f"{found.ravel()[at]:g} at t = {times.ravel()[at]:g}"
+        hint = "Light with more squeezing than classical noise has: Lindblad."
+        raise checks.refuse("squeezing", "|squeezing| up to n_thermal for this method", got, hint)
     return found
 
 
@@ -48,7 +63,14 @@ class Surroundings:
         #: n̄ and −iη at the nodes of every step.
         self.photons = signals.evaluate(model.n_thermal, times)
         self.push = -1j * signals.evaluate(model.drive, times)
-        self.field = GaussianField(steps, self.w, 2 * self.kappa * self.photons, self.push if self.push.any() else None)
+        squeezing = 2 * self.kappa * _classical(model, times)
+        self.field = GaussianField(
+            steps,
+            self.w,
+            2 * self.kappa * self.photons,
+            self.push if self.push.any() else None,
+            squeezing if squeezing.any() else None,
+        )
         self.constant_cavity = not {"omega_c", "kappa"} & set(model.moving)
         self.noise: OrnsteinUhlenbeck | GaussianField
         if self.constant_cavity:
