@@ -5,7 +5,9 @@ Wherever a model takes a rate it takes a number or one of these. They are evalua
 
 from __future__ import annotations
 
+import cmath
 import functools
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -242,13 +244,41 @@ def moves(value: ComplexRate) -> bool:
     return isinstance(value, Signal)
 
 
-def scaled(value: ComplexRate, factor: float) -> ComplexRate:
+def scaled(value: ComplexRate, factor: complex) -> ComplexRate:
     """A rate times a number."""
     if isinstance(value, Sine):
         return replace(value, mean=factor * value.mean, amplitude=factor * value.amplitude)
     if isinstance(value, Ramp | Samples):
         return type(value)(value.times, tuple(factor * one for one in value.values))
     return factor * value
+
+
+def parts(value: ComplexRate) -> Values:
+    """The numbers of which a rate is a real linear combination at any time."""
+    if isinstance(value, Sine):
+        return np.array([value.mean, value.amplitude])
+    return np.array(value.values if isinstance(value, Ramp | Samples) else [value])
+
+
+def phase(value: ComplexRate) -> float | None:
+    """The phase in (−π/2, π/2] that a rate has at all times, up to its sign; None if it moves."""
+    numbers = parts(value)
+    largest = complex(numbers[np.argmax(np.abs(numbers))])
+    if largest == 0 or not np.iscomplexobj(numbers):
+        return 0.0
+    found = math.remainder(math.atan2(largest.imag, largest.real), math.pi)
+    along = numbers * cmath.exp(-1j * found)
+    return found if np.abs(along.imag).max() <= ROUNDING * abs(largest) else None
+
+
+def without_phase(value: ComplexRate, angle: float) -> Rate:
+    """The real rate that ``value`` is up to its :func:`phase`."""
+    turned = scaled(value, cmath.exp(-1j * angle))
+    if isinstance(turned, Sine):
+        return replace(turned, mean=complex(turned.mean).real, amplitude=complex(turned.amplitude).real)
+    if isinstance(turned, Ramp | Samples):
+        return replace(turned, values=tuple(complex(one).real for one in turned.values))
+    return complex(turned).real
 
 
 def evaluate(value: ComplexRate, times: ArrayLike) -> Values:
