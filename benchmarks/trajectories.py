@@ -9,10 +9,9 @@ import numpy as np
 from benchmarks.kernels import GENERAL, HERMITIAN, peak_work
 from benchmarks.problems import COUPLINGS, STATE, simulator
 from benchmarks.timing import cpu_seconds, table
-from opendicke.engine.noise import OrnsteinUhlenbeck
+from opendicke.engine.noise import OrnsteinUhlenbeck, noise_steps
 from opendicke.engine.trajectory import MOST_LEVELS, MOST_STATES, POINTS, SWEEPS, initial_state, propagate
 from opendicke.ensemble.streams import stream
-from opendicke.methods.nuhops import noise_steps
 
 ATOMS = (10, 30, 100, 10**3, 10**4, 10**5, 10**6)
 UNTIL = 20.0

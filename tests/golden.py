@@ -21,7 +21,7 @@ from opendicke.ensemble.store import key_of
 from opendicke.ensemble.streams import stream
 from opendicke.problem import Problem
 from opendicke.solve import describe
-from opendicke.sweep import SIMULATORS, with_point
+from opendicke.sweep import with_point
 
 PLACE = Path(__file__).parent / "data" / "golden.json"
 TIMES = (0.0, 0.5, 1.25, 2.0)
@@ -63,7 +63,7 @@ def machine() -> dict[str, str]:
 def trajectories(name: str) -> dict[str, list[float]]:
     """Two trajectories of a case: their channels and what else they keep, flat."""
     model, state, method = CASES[name]
-    simulate = SIMULATORS[type(method)](Problem(model, state, np.array(TIMES)), method)
+    simulate = method.simulator(Problem(model, state, np.array(TIMES)))
     found = {}
     for index in (0, 3):
         sample = simulate(index)

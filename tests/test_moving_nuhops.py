@@ -8,11 +8,11 @@ import pytest
 import opendicke as od
 from moving_cases import BASE, CASES, EVERYTHING, STATE, TIMES, case, exact_channels
 from opendicke.engine.moving import GaussianField, Moving, MovingPath
-from opendicke.engine.noise import NoisePath, transition
+from opendicke.engine.noise import NoisePath, noise_steps, transition
 from opendicke.engine.trajectory import initial_state, propagate
 from opendicke.ensemble.streams import stream
 from opendicke.methods.moving import Surroundings, rates_of
-from opendicke.methods.nuhops import NuHOPS, NuHOPSSimulator, noise_steps
+from opendicke.methods.nuhops import NuHOPS, NuHOPSSimulator
 from opendicke.problem import Problem
 from zscores import Comparison, compare, sampled
 

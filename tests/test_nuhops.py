@@ -12,10 +12,9 @@ from scipy.integrate import solve_ivp
 from scipy.special import gammaln
 
 import opendicke as od
-from opendicke.engine.noise import NoisePath, OrnsteinUhlenbeck
+from opendicke.engine.noise import NoisePath, OrnsteinUhlenbeck, noise_steps
 from opendicke.ensemble.streams import stream
 from opendicke.methods import nuhops
-from opendicke.methods.nuhops import noise_steps
 from opendicke.observables.catalogue import CHANNELS
 from zscores import FALSE_ALARM, Comparison, channels_of, compare, sampled
 

@@ -307,7 +307,7 @@ def _report(about: Mapping[str, Any], path: Path, quiet: bool, as_json: bool) ->
 
 def _method_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """For the shell's completion."""
-    from opendicke.study_file import METHODS
+    from opendicke.methods.registry import METHODS
 
     return [name for name in METHODS if name.startswith(incomplete)]
 
@@ -330,17 +330,19 @@ def compare(
     from opendicke import files
     from opendicke.comparison import compare as solve_all
     from opendicke.comparison import summary
-    from opendicke.study_file import METHODS
+    from opendicke.methods.registry import METHODS
+    from opendicke.methods.sampled import Sampled
 
     with _asked(study) as asked:
         chosen = {type(asked.method).__name__: asked.method}
         for seed, name in enumerate(methods, start=getattr(asked.method, "seed", 0) + 1):
             if name not in METHODS:
                 raise click.BadParameter(f"expected one of {', '.join(METHODS)}, got {name!r}", param_hint="--method")
-            sampled = "trajectories" in METHODS[name].__dataclass_fields__
-            count = getattr(asked.method, "trajectories", 300)
+            options = {}
+            if issubclass(METHODS[name], Sampled):
+                options = {"trajectories": getattr(asked.method, "trajectories", 300), "seed": seed}
             if name not in chosen:
-                chosen[name] = METHODS[name](trajectories=count, seed=seed) if sampled else METHODS[name]()
+                chosen[name] = METHODS[name](**options)
         executor, progress = executor_for(threads, None), False if quiet or as_json else None
         problem = (asked.model, asked.state, asked.times, chosen, asked.observables)
         result = solve_all(*problem, executor=executor, progress=progress, timeout=timeout)

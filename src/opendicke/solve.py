@@ -18,6 +18,7 @@ from opendicke import checks, description
 from opendicke.engine.compile import NUMERICS
 from opendicke.ensemble.executors import Deadline, check_executor
 from opendicke.ensemble.store import Store, Stored
+from opendicke.methods.sampled import Sampled
 from opendicke.model import Model, check_model
 from opendicke.observables.catalogue import VARIABLES, select
 from opendicke.problem import Executor, Method, Problem, Progress, Solution
@@ -117,7 +118,7 @@ def describe(problem: Problem, method: Any) -> dict[str, Any]:
     Raises:
         TypeError: if the method does not run trajectories.
     """
-    if "trajectories" not in {field.name for field in dataclasses.fields(method)}:
+    if not isinstance(method, Sampled):
         raise checks.refuse(
             "store", "a method that runs trajectories, such as NuHOPS", type(method).__name__, error=TypeError
         )

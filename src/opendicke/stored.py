@@ -12,10 +12,10 @@ from opendicke import checks
 from opendicke.description import limits, restore, restore_method, with_limits
 from opendicke.ensemble.executors import Serial
 from opendicke.ensemble.store import Store, Stored, StoreError
+from opendicke.methods.registry import METHODS
 from opendicke.model import DickeModel
 from opendicke.solve import as_store, solve
 from opendicke.states import restore_state
-from opendicke.study_file import METHODS
 
 log = logging.getLogger("opendicke.store")
 

@@ -13,21 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import cavities, checks, states
-from opendicke.methods.cumulants import Cumulants
-from opendicke.methods.hops import HOPS
-from opendicke.methods.lindblad import Lindblad
-from opendicke.methods.mean_field import MeanField
-from opendicke.methods.nuhops import NuHOPS
 from opendicke.methods.precision import Precision
-from opendicke.methods.truncated_wigner import TruncatedWigner
+from opendicke.methods.registry import METHODS
+from opendicke.methods.sampled import Sampled
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import select
 from opendicke.signals import SIGNALS
 from opendicke.states import SpinCoherent, State
-
-METHODS: dict[str, Any] = {
-    method.__name__: method for method in (NuHOPS, HOPS, TruncatedWigner, Lindblad, MeanField, Cumulants)
-}
 
 #: Evenly spaced numbers that a file may ask for.
 MOST_POINTS = 10**8
@@ -62,7 +54,7 @@ stop = 20.0
 points = 201
 
 [method]
-name = "NuHOPS"      # NuHOPS, HOPS, TruncatedWigner, Lindblad, MeanField, Cumulants; other keys are its options
+name = "NuHOPS"      # NAMES; other keys are its options
 trajectories = 300
 seed = 1
 # precision = { variable = "Sz", relative = 0.01 }   # stop when this is met; trajectories is then the most
@@ -76,7 +68,7 @@ result = "result.nc"
 # g_minus = { start = 0.5, stop = 2.0, points = 12 }
 # g_plus = [0.2, 0.4, 0.8]
 # common_random_numbers = false
-"""
+""".replace("NAMES", ", ".join(METHODS))
 
 
 class StudyFileError(ValueError):
@@ -249,7 +241,7 @@ class _Reader:
         result = here / output.get("result", self.path.with_suffix(".nc").name)
         if result.suffix != ".nc":
             raise self.error("output", "result", f"expected a name that ends in .nc, got {output['result']!r}")
-        if "store" in output and not hasattr(method, "trajectories"):
+        if "store" in output and not isinstance(method, Sampled):
             raise self.error("output", "store", f"{type(method).__name__} runs no trajectories. Remove this key.")
         names = output.get("observables")
         if names is not None:

@@ -20,10 +20,8 @@ from opendicke.ensemble.executors import Serial, Threads, check_executor, closin
 from opendicke.ensemble.store import Store, Stored, StoreError
 from opendicke.ensemble.study import Study
 from opendicke.grid import Grid, nbytes
-from opendicke.methods.hops import HOPS, HOPSSimulator
 from opendicke.methods.lindblad import Lindblad
-from opendicke.methods.nuhops import NuHOPS, NuHOPSSimulator
-from opendicke.methods.truncated_wigner import TruncatedWigner, WignerSimulator
+from opendicke.methods.sampled import Sampled
 from opendicke.model import DickeModel
 from opendicke.problem import Executor, Method, Problem, Progress
 from opendicke.progress import SharedMeter, meter
@@ -32,14 +30,6 @@ from opendicke.states import State, check_state
 
 #: Points in work at a time, at most: as many as there are workers, so that none waits for the end of a point.
 MOST_POINTS = 32
-
-
-#: What chooses the noise step of each method that has noise.
-SIMULATORS: dict[type, Any] = {
-    NuHOPS: NuHOPSSimulator,
-    HOPS: HOPSSimulator,
-    TruncatedWigner: WignerSimulator,
-}
 
 
 def sweep(
@@ -170,18 +160,17 @@ class _Asked:
 
 def _with_common_step(method: Any, problems: list[Problem]) -> Any:
     """The method with the shortest of the noise steps that it would choose at these problems."""
-    simulator = SIMULATORS.get(type(method))
-    if simulator is None or method.step is not None:
+    sampled = isinstance(method, Sampled)
+    if not sampled or method.step is not None:
         return method
-    return dataclasses.replace(method, step=min(simulator(problem, method).step for problem in problems))
+    return dataclasses.replace(method, step=min(method.simulator(problem).step for problem in problems))
 
 
 def with_point(method: Any, model: DickeModel) -> Any:
     """The method with random streams of this model's own (a method without streams is returned as it is)."""
-    if "point" not in {field.name for field in dataclasses.fields(method)}:
-        return method
     digest = hashlib.sha256(json.dumps(description.describe(model), sort_keys=True).encode()).digest()
-    return dataclasses.replace(method, point=int.from_bytes(digest[:8], "big"))
+    point = {"point": int.from_bytes(digest[:8], "big")} if isinstance(method, Sampled) else {}
+    return dataclasses.replace(method, **point)
 
 
 def _begun(problem: Problem, method: Any, store: Store | str | Path | None) -> Study | None:

@@ -18,12 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from opendicke import checks
 from opendicke.engine.compile import compiled
 
 #: The largest |κ + iω_c| h of a step that one quadrature resolves to rounding.
 LONGEST = 18.0
 #: Correlations are below rounding after this many correlation times 1/κ; panels of a quadrature, at most.
 CORRELATED, MOST_PANELS = 40.0, 10_000
+#: Noise steps of a trajectory: their lengths and marks take 16 bytes each.
+MOST_STEPS = 2**31
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,30 @@ class NoisePath:
         i0 = self.middle.reshape(h.shape) * h
         i1 = self.slope.reshape(h.shape) * h**3 / 12 + offset * i0
         return NoisePath(coarse, i0.sum(axis=1) / coarse, 12 * i1.sum(axis=1) / coarse**3)
+
+
+def noise_steps(
+    times: NDArray[np.float64], step: float, kinks: tuple[float, ...] = ()
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """A grid of steps, none longer than ``step``, that starts at 0 and hits every one of ``times`` and of ``kinks``.
+
+    Returns:
+        The step lengths, and for the start and each step's end the index of the time it hits, or −1.
+
+    Raises:
+        ValueError: for more than :data:`MOST_STEPS` of them.
+    """
+    wanted = np.concatenate([times, kinks])
+    order = np.argsort(wanted, kind="stable")
+    edges = np.concatenate([[0.0], wanted[order]])
+    if edges[-1] / step > MOST_STEPS:
+        raise checks.refuse("times, step", f"at most {MOST_STEPS} noise steps", f"{times[-1]:g} / {step:g}")
+    counts = np.ceil(np.diff(edges) / step * (1 - 1e-12)).astype(np.int64)
+    steps = np.repeat(np.diff(edges) / np.maximum(counts, 1), counts)
+    hits = np.full(counts.sum() + 1, -1, dtype=np.int64)
+    is_time = order < times.size
+    hits[np.cumsum(counts)[is_time]] = order[is_time]
+    return steps, hits
 
 
 def transition(h: float, omega_c: float, kappa: float) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:

@@ -14,16 +14,16 @@ from opendicke.engine.fixed_basis import FixedBasis
 from opendicke.engine.noise import OrnsteinUhlenbeck
 from opendicke.engine.trajectory import TrajectoryFailure
 from opendicke.ensemble.executors import abandoned
-from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
+from opendicke.ensemble.run import Ensemble, Sample
 from opendicke.ensemble.streams import stream
 from opendicke.methods.integration import check_duration
 from opendicke.methods.mean_field import field_rate
-from opendicke.methods.nuhops import forgets_slowly, noise_steps
-from opendicke.methods.precision import Precision, check_precision, stop_rule
-from opendicke.methods.sampled import averages
+from opendicke.methods.nuhops import forgets_slowly
+from opendicke.methods.precision import Precision
+from opendicke.methods.sampled import Sampled, Simulator
 from opendicke.methods.weak_damping import check_conservation, check_memory
 from opendicke.model import MORE_GENERAL, DickeModel, Model, check_model, pair_of, several
-from opendicke.problem import Executor, Limits, Problem, Progress, Solution
+from opendicke.problem import Limits, Problem, Solution
 from opendicke.states import coherent_state
 
 #: Default noise step times the fastest rate of the model. At the paper's parameters and N = 4 the strong error of
@@ -44,7 +44,7 @@ FAINT, FAINTER_PER_PHOTON = 1e-10, 2.0
 
 
 @dataclass(frozen=True)
-class HOPS:
+class HOPS(Sampled):
     r"""The nonlinear hierarchy of pure states (HOPS), for small N: the method that :class:`opendicke.NuHOPS` improves.
 
     Each trajectory solves, with unit Ornstein–Uhlenbeck noise z and :math:`w = \kappa + i\omega_c`,
@@ -107,12 +107,8 @@ class HOPS:
     precision: Precision | None = None
 
     def __post_init__(self) -> None:
-        checks.set_integer(self, "trajectories", minimum=1)
-        checks.set_integer(self, "seed", minimum=0, maximum=checks.LARGEST_SEED)
-        checks.set_integer(self, "point", minimum=0, maximum=checks.LARGEST_SEED)
-        check_precision(self.precision)
+        super().__post_init__()
         checks.set_integer(self, "depth", minimum=2, hint="<a†a†aa> is read from level 2.")
-        checks.set_real(self, "step", optional=True, above=0.0)
         checks.set_real(self, "max_top_level", above=0.0)
         checks.set_real(self, "max_memory", above=0.0)
 
@@ -148,34 +144,32 @@ class HOPS:
             f"max_memory = {self.max_memory:g} GiB. Use NuHOPS, whose cost does not grow with N."
         )
 
-    def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
-        """Run the ensemble and average it (called by :func:`opendicke.solve`)."""
-        simulate = HOPSSimulator(problem, self)
-        enough = stop_rule(self.precision, problem.times)
-        ensemble = run_ensemble(simulate, self.trajectories, executor, progress, enough)
-        solution = averages(ensemble, names, enough)
+    def simulator(self, problem: Problem) -> HOPSSimulator:
+        """What runs one trajectory."""
+        return HOPSSimulator(problem, self)
+
+    def finish(self, problem: Problem, ensemble: Ensemble, solution: Solution) -> None:
+        """Check what is conserved and what may come back."""
         check_conservation(problem, solution)
         if forgets_slowly(problem.model):
             check_memory(problem, solution, FAINT, FAINTER_PER_PHOTON, "NuHOPS or Lindblad")
-        solution.attrs["noise_step"] = simulate.step
-        return solution
 
 
-class HOPSSimulator:
-    """Runs trajectory i of a problem; what all trajectories share is computed once."""
+class HOPSSimulator(Simulator[HOPS]):
+    """Carries all states and levels along the noise, and checks that the levels were enough."""
+
+    hint = "Try a larger depth or a smaller step."
 
     def __init__(self, problem: Problem, options: HOPS) -> None:
         model = problem.model
-        self.problem, self.options = problem, options
         check_model(model, "HOPS")
         check_duration(problem, field_rate(model, problem.state))
         self._basis = FixedBasis(**describe(model), levels=options.depth + 1)
         refusal = options.too_large(model.n_atoms, self._basis.memory())
         if refusal:
             raise ValueError(refusal)
-        self.step = options.step or _default_step(model, float(problem.times[-1]))
-        steps, self._hits = noise_steps(problem.times, self.step)
-        self._noise = OrnsteinUhlenbeck(steps, model.omega_c, model.kappa)
+        super().__init__(problem, options, options.step or _default_step(model, float(problem.times[-1])))
+        self._noise = OrnsteinUhlenbeck(self.steps, model.omega_c, model.kappa)
         self._state = coherent_state(problem.state, "HOPS")
         self._spin = self._state.dicke_amplitudes(model.n_atoms)
 
@@ -186,19 +180,15 @@ class HOPSSimulator:
 
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""
-        path = self._noise.sample(stream(self.options.seed, index, self.options.point))
-        which = f"trajectory {index} of seed {self.options.seed}"
+        path = self._noise.sample(self.stream(index))
         try:
-            channels, top = self._basis.run(self._spin, self._state.alpha, path, self._hits, self.problem.times.size)
+            channels, top = self._basis.run(self._spin, self._state.alpha, path, self.hits, self.problem.times.size)
         except TrajectoryFailure as failure:
-            time = float(path.steps[: failure.step].sum())
-            where = f"{which} stopped at time {time:g}: {failure}"
-            model = self.problem.model.json()
-            raise TrajectoryError(f"{where} (model {model}). Try a larger depth or a smaller step.") from failure
+            raise self.stopped(index, failure.step, failure) from failure
         if top > self.options.max_top_level:
             depth = self.options.depth
             expected = f"a depth whose highest level stays below max_top_level = {self.options.max_top_level:g}"
-            got = f"{depth} (the highest level of {which} reached {top:.2g})"
+            got = f"{depth} (the highest level of {self.which(index)} reached {top:.2g})"
             raise ValueError(f"depth: expected {expected}, got {got}. {self._enough(path)}")
         return Sample({"channels": channels}, peaks={"top_level": top})
 
@@ -217,7 +207,7 @@ class HOPSSimulator:
                 break
             basis = FixedBasis(**describe(model), levels=depth + 1)
             try:
-                _, top = basis.run(self._spin, state.alpha, path, self._hits, times.size)
+                _, top = basis.run(self._spin, state.alpha, path, self.hits, times.size)
             except TrajectoryFailure:
                 continue
             if top <= self.options.max_top_level:

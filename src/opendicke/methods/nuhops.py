@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,18 +25,18 @@ from opendicke.engine.trajectory import (
 )
 from opendicke.engine.window import LEVEL_TOL, demands
 from opendicke.ensemble.padding import stack_padded
-from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
+from opendicke.ensemble.run import Ensemble, Sample
 from opendicke.ensemble.streams import stream
 from opendicke.methods.driven_liouvillian import thermal_photons
 from opendicke.methods.integration import check_duration
 from opendicke.methods.mean_field import drive_rate, field_rate
 from opendicke.methods.moving import Surroundings
-from opendicke.methods.precision import Precision, check_precision, stop_rule
-from opendicke.methods.sampled import averages, kept_rows, kept_states, kept_trajectories
+from opendicke.methods.precision import Precision
+from opendicke.methods.sampled import Sampled, Simulator, kept_rows, kept_states
 from opendicke.methods.weak_damping import check_conservation, check_memory
 from opendicke.model import DickeModel, Model, check_model, pair_of, several
 from opendicke.observables.catalogue import CHANNELS
-from opendicke.problem import Executor, Limits, Problem, Progress, Solution
+from opendicke.problem import Limits, Problem, Solution
 from opendicke.states import SpinCoherent, cavity_start
 from opendicke.system import fastest_rate
 
@@ -52,8 +52,6 @@ WEAK, FEW_ATOMS = 0.1, 15
 MOST_ATOMS = 100
 #: How much longer a weakly damped trajectory takes for it (2 to 10 measured, N = 1 to 50; up to 26 at N = 100, κ = 0).
 WEAK_COST = 6.0
-#: Noise steps of a trajectory: their lengths and marks take 16 bytes each.
-MOST_STEPS = 2**31
 
 #: The basis of a trajectory that superradiates, in spin states and levels, and what a noise step costs: measured at the
 #: parameters of figures 1 and S4, N = 20, 100, 1000, t = 10, tol = 1e-4.
@@ -62,32 +60,8 @@ SECONDS_PER_STEP, SECONDS_PER_CELL = 1.5e-5, 4.5e-9
 BYTES_PER_CELL = 16.0 * 4  # the hierarchy and three stages
 
 
-def noise_steps(
-    times: NDArray[np.float64], step: float, kinks: tuple[float, ...] = ()
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """A grid of steps, none longer than ``step``, that starts at 0 and hits every one of ``times`` and of ``kinks``.
-
-    Returns:
-        The step lengths, and for the start and each step's end the index of the time it hits, or −1.
-
-    Raises:
-        ValueError: for more than :data:`MOST_STEPS` of them.
-    """
-    wanted = np.concatenate([times, kinks])
-    order = np.argsort(wanted, kind="stable")
-    edges = np.concatenate([[0.0], wanted[order]])
-    if edges[-1] / step > MOST_STEPS:
-        raise checks.refuse("times, step", f"at most {MOST_STEPS} noise steps", f"{times[-1]:g} / {step:g}")
-    counts = np.ceil(np.diff(edges) / step * (1 - 1e-12)).astype(np.int64)
-    steps = np.repeat(np.diff(edges) / np.maximum(counts, 1), counts)
-    hits = np.full(counts.sum() + 1, -1, dtype=np.int64)
-    is_time = order < times.size
-    hits[np.cumsum(counts)[is_time]] = order[is_time]
-    return steps, hits
-
-
 @dataclass(frozen=True)
-class NuHOPS:
+class NuHOPS(Sampled):
     r"""The near-unitary hierarchy of pure states in a moving spin frame: exact at any N, at a cost that does not grow.
 
     Each trajectory solves, with unit Ornstein–Uhlenbeck noise z and :math:`w = \kappa + i\omega_c`,
@@ -157,18 +131,20 @@ class NuHOPS:
     keep_states: tuple[float, ...] = ()
     max_memory: float = field(default=2.0, metadata=LIMIT)
 
+    kept: ClassVar[dict[str, str]] = {
+        "Sx_trajectory": "<Sx> of one trajectory",
+        "Sy_trajectory": "<Sy> of one trajectory",
+        "Sz_trajectory": "<Sz> of one trajectory",
+        "a_trajectory": "<a> of one trajectory",
+    }
+
     def __post_init__(self) -> None:
-        checks.set_integer(self, "trajectories", minimum=1)
-        checks.set_integer(self, "seed", minimum=0, maximum=checks.LARGEST_SEED)
-        checks.set_integer(self, "point", minimum=0, maximum=checks.LARGEST_SEED)
+        super().__post_init__()
         checks.set_real(self, "tol", above=0.0)
         if self.tol >= 0.1:
             raise checks.refuse("tol", "a number well below 1, such as 1e-4", self.tol)
-        for name in ("step", "feedback"):
-            checks.set_real(self, name, optional=True, above=0.0)
+        checks.set_real(self, "feedback", optional=True, above=0.0)
         checks.choice("dtype", self.dtype, ("float64", "float32"))
-        check_precision(self.precision)
-        checks.set_flag(self, "keep_trajectories")
         object.__setattr__(self, "keep_states", checks.some_times("keep_states", self.keep_states))
         checks.set_real(self, "max_memory", minimum=2.0**-10)
 
@@ -205,43 +181,38 @@ class NuHOPS:
         """
         return NUMERICS + 1 if weakly_damped(model) else NUMERICS
 
-    def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
-        """Run the ensemble and average it (called by :func:`opendicke.solve`)."""
-        simulate = NuHOPSSimulator(problem, self)
-        enough = stop_rule(self.precision, problem.times)
-        ensemble = run_ensemble(simulate, self.trajectories, executor, progress, enough)
-        solution = averages(ensemble, names, enough)
+    def simulator(self, problem: Problem) -> NuHOPSSimulator:
+        """What runs one trajectory."""
+        return NuHOPSSimulator(problem, self)
+
+    def finish(self, problem: Problem, ensemble: Ensemble, solution: Solution) -> None:
+        """Check what is conserved and what may come back, and add the states that were kept."""
         check_conservation(problem, solution)
         if forgets_slowly(problem.model):
-            cut, _ = demands(self.tol, np.dtype(self.dtype), simulate.dynamics.weakly_damped)
+            cut, _ = demands(self.tol, np.dtype(self.dtype), weakly_damped(problem.model))
             check_memory(problem, solution, LEVEL_TOL * cut)
-        solution.attrs["noise_step"] = simulate.step
-        if self.keep_trajectories:
-            which = {f"{name}_trajectory": f"<{name}> of one trajectory" for name in ("Sx", "Sy", "Sz", "a")}
-            kept_trajectories(ensemble, solution, which)
         if self.keep_states:
             kept_states(ensemble, solution, problem.times[kept_rows(problem.times, self.keep_states)])
-        return solution
 
 
-class NuHOPSSimulator:
-    """Runs trajectory i of a problem; what all trajectories share is computed once."""
+class NuHOPSSimulator(Simulator[NuHOPS]):
+    """Carries a state along the noise with the engine, and stops at the states to be kept."""
+
+    hint = "Try a smaller step or tol, or a larger max_memory."
 
     def __init__(self, problem: Problem, options: NuHOPS) -> None:
-        self.problem = problem
-        self.options = options
         check_duration(problem, _turning(problem))
         self.dynamics, rate = _dynamics(problem.model, options)
         # without any rate nothing moves, and one step per interval will do
         default = STEP_TIMES_RATE / rate if rate > 0 else math.inf
-        self.step = options.step or min(default, float(problem.times[-1]) or 1.0)
-        steps, self._hits = noise_steps(problem.times, self.step, problem.system.kinks(float(problem.times[-1])))
-        model = problem.model
+        stop = float(problem.times[-1])
+        super().__init__(problem, options, options.step or min(default, stop or 1.0), problem.system.kinks(stop))
+        model, steps = problem.model, self.steps
         self._noise: OrnsteinUhlenbeck | Surroundings = (
             OrnsteinUhlenbeck(steps, model.omega_c, model.kappa) if model.is_everyday else Surroundings(model, steps)
         )
         self._frame = problem.state.frame()
-        self._breaks = _breaks(problem.times, self._hits, options.keep_states)
+        self._breaks = _breaks(problem.times, self.hits, options.keep_states)
 
     def prepare(self) -> None:
         """Compile what a trajectory needs, by one that ends where it starts."""
@@ -258,13 +229,13 @@ class NuHOPSSimulator:
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""
         problem, options = self.problem, self.options
-        n_atoms, rng = problem.model.n_atoms, stream(options.seed, index, options.point)
+        n_atoms, rng = problem.model.n_atoms, self.stream(index)
         spin = None if isinstance(problem.state, SpinCoherent) else problem.state.amplitudes(n_atoms, rng)
         start = cavity_start(problem.state, rng)
         path = self._path(rng, start.noise)
         state = initial_state(self._frame, start.alpha, options.dtype, n_atoms, spin, start.levels)
         channels, psi, frames = np.empty((problem.times.size, len(CHANNELS))), [], []
-        first, hits = 0, self._hits.copy()
+        first, hits = 0, self.hits.copy()
         try:
             if state.buffer.nbytes > self.dynamics.memory_limit:
                 raise TrajectoryFailure("its first state is over the memory limit", 0)
@@ -276,10 +247,7 @@ class NuHOPSSimulator:
                 psi.append(state.psi()[: n_atoms + 1])
                 frames.append(state.frame.copy())
         except TrajectoryFailure as failure:
-            time = float(path.steps[: first + failure.step].sum())
-            where = f"trajectory {index} of seed {options.seed} stopped at time {time:g}: {failure}"
-            hint = "Try a smaller step or tol, or a larger max_memory."
-            raise TrajectoryError(f"{where} (model {problem.model.json()}). {hint}") from failure
+            raise self.stopped(index, first + failure.step, failure) from failure
         kept: dict[str, NDArray[Any]] = {}
         if options.keep_trajectories:
             kept = {f"S{axis}_trajectory": channels[:, i].copy() for i, axis in enumerate("xyz")}

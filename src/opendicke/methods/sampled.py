@@ -1,22 +1,125 @@
-"""What all methods that average over trajectories share: from a reduced ensemble to a solution."""
+"""What all methods that average over trajectories share: options, the run, and from an ensemble to a solution."""
 
 from __future__ import annotations
 
 import json
 import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks
+from opendicke.engine.noise import noise_steps
 from opendicke.ensemble.padding import stack_padded
-from opendicke.ensemble.run import Ensemble, StopRule, TrajectoryError
+from opendicke.ensemble.run import Ensemble, Sample, StopRule, TrajectoryError, run_ensemble
+from opendicke.ensemble.streams import stream
+from opendicke.methods.precision import Precision, check_precision, stop_rule
+from opendicke.model import Model
 from opendicke.observables.catalogue import CHANNELS, from_channels
-from opendicke.problem import Solution
+from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 
 
 class FailedTrajectoryWarning(RuntimeWarning):
     """Some trajectories failed; the averages are over the others."""
+
+
+class Sampled(ABC):
+    """A method that averages over trajectories: a frozen dataclass with these options, in any order among its own.
+
+    Attributes:
+        trajectories, seed, point, step, precision: options of all sampled methods.
+        keep_trajectories: an option of those that name what they keep.
+        kept: name -> definition of what a sample keeps if that is asked for, (times,) each.
+    """
+
+    trajectories: int
+    seed: int
+    point: int
+    step: float | None
+    precision: Precision | None
+    keep_trajectories: bool = False
+    kept: ClassVar[Mapping[str, str]] = {}
+
+    def __post_init__(self) -> None:
+        checks.set_integer(self, "trajectories", minimum=1)
+        checks.set_integer(self, "seed", minimum=0, maximum=checks.LARGEST_SEED)
+        checks.set_integer(self, "point", minimum=0, maximum=checks.LARGEST_SEED)
+        checks.set_real(self, "step", optional=True, above=0.0)
+        check_precision(self.precision)
+        if self.kept:
+            checks.set_flag(self, "keep_trajectories")
+
+    @abstractmethod
+    def limits(self, model: Model) -> Limits:
+        """What it can do with a model, and what a trajectory costs; see :class:`opendicke.problem.Limits`."""
+
+    @abstractmethod
+    def simulator(self, problem: Problem) -> Simulator[Any]:
+        """What runs one trajectory."""
+
+    def finish(self, problem: Problem, ensemble: Ensemble, solution: Solution) -> None:  # noqa: B027 (may be left out)
+        """Check the averages, and add to ``solution`` what the method alone has; nothing by default."""
+
+    def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
+        """Run the ensemble and average it (called by :func:`opendicke.solve`)."""
+        simulate = self.simulator(problem)
+        enough = stop_rule(self.precision, problem.times)
+        ensemble = run_ensemble(simulate, self.trajectories, executor, progress, enough)
+        solution = averages(ensemble, names, enough)
+        solution.attrs["noise_step"] = simulate.step
+        if self.keep_trajectories:
+            kept_trajectories(ensemble, solution, self.kept)
+        self.finish(problem, ensemble, solution)
+        return solution
+
+
+Options = TypeVar("Options", bound=Sampled)
+
+
+class Simulator(ABC, Generic[Options]):
+    """Runs trajectory i of a problem; what all trajectories share is computed once.
+
+    Args:
+        problem: what is solved.
+        options: how.
+        step: the longest noise step.
+        kinks: times beside the problem's at which a step ends.
+
+    Attributes:
+        steps: lengths of the noise steps.
+        hits: for the start and each step's end the index of the time it hits, or −1.
+        hint: what to try when a trajectory stops.
+    """
+
+    hint: ClassVar[str] = "Try a smaller step."
+
+    def __init__(self, problem: Problem, options: Options, step: float, kinks: tuple[float, ...] = ()) -> None:
+        self.problem, self.options, self.step = problem, options, step
+        self.steps, self.hits = noise_steps(problem.times, step, kinks)
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Compile what a trajectory needs, by one that ends where it starts."""
+
+    @abstractmethod
+    def __call__(self, index: int) -> Sample:
+        """Trajectory ``index``, start to end; its ``averaged`` are ``channels``, shape (times, channels)."""
+
+    def stream(self, index: int) -> np.random.Generator:
+        """The random numbers of trajectory ``index``."""
+        return stream(self.options.seed, index, self.options.point)
+
+    def which(self, index: int) -> str:
+        """What trajectory ``index`` is called in messages."""
+        return f"trajectory {index} of seed {self.options.seed}"
+
+    def stopped(self, index: int, step: int, reason: Exception) -> TrajectoryError:
+        """The error of trajectory ``index`` that stopped in a noise step."""
+        where = f"{self.which(index)} stopped at time {float(self.steps[:step].sum()):g}: {reason}"
+        return TrajectoryError(f"{where} (model {self.problem.given.json()}). {self.hint}")
 
 
 def averages(ensemble: Ensemble, names: tuple[str, ...], enough: StopRule | None = None) -> Solution:
@@ -62,7 +165,7 @@ def _add_batches(ensemble: Ensemble, solution: Solution) -> None:
     solution.coords["channel"] = (("channel",), np.array(CHANNELS), {"definition": about})
 
 
-def kept_trajectories(ensemble: Ensemble, solution: Solution, names: dict[str, str]) -> None:
+def kept_trajectories(ensemble: Ensemble, solution: Solution, names: Mapping[str, str]) -> None:
     """Add the trajectories that were kept to ``solution``: ``names`` maps each to its definition."""
     name_trajectories(ensemble, solution)
     for name, definition in names.items():

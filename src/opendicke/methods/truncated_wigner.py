@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks, signals
 from opendicke.engine.moving import GaussianField
+from opendicke.engine.noise import noise_steps
 from opendicke.engine.wigner import MovingFlow, VacuumNoise, VacuumPath, WignerFlow
-from opendicke.ensemble.run import Sample, run_ensemble
+from opendicke.ensemble.run import Sample
 from opendicke.ensemble.streams import stream
 from opendicke.methods.moving import Surroundings
-from opendicke.methods.nuhops import noise_steps
-from opendicke.methods.precision import Precision, check_precision, stop_rule
-from opendicke.methods.sampled import averages, kept_trajectories
+from opendicke.methods.precision import Precision
+from opendicke.methods.sampled import Sampled, Simulator
 from opendicke.model import DickeModel, Model, check_model, pair_of, several
 from opendicke.observables.catalogue import CHANNELS
-from opendicke.problem import Executor, Limits, Problem, Progress, Solution
+from opendicke.problem import Limits, Problem
 from opendicke.signals import Rate
 from opendicke.states import SpinCoherent, coherent_state, mean_photons
 from opendicke.system import fastest_rate
@@ -37,7 +37,7 @@ TYPICAL_TURNS = 10.0
 
 
 @dataclass(frozen=True)
-class TruncatedWigner:
+class TruncatedWigner(Sampled):
     r"""The truncated Wigner approximation: mean-field equations with the quantum noise of spin and vacuum. Large N.
 
     Each trajectory is a point of phase space that moves by
@@ -108,14 +108,16 @@ class TruncatedWigner:
     point: int = 0
     precision: Precision | None = None
 
+    kept: ClassVar[dict[str, str]] = {
+        "Sx_trajectory": "S_x at one trajectory's point of phase space",
+        "Sy_trajectory": "S_y at one trajectory's point of phase space",
+        "Sz_trajectory": "S_z at one trajectory's point of phase space",
+        "a_trajectory": "alpha at one trajectory's point of phase space",
+    }
+
     def __post_init__(self) -> None:
-        checks.set_integer(self, "trajectories", minimum=1)
-        checks.set_integer(self, "seed", minimum=0, maximum=checks.LARGEST_SEED)
-        checks.set_integer(self, "point", minimum=0, maximum=checks.LARGEST_SEED)
-        check_precision(self.precision)
+        super().__post_init__()
         checks.choice("sampling", self.sampling, ("gaussian", "exact"))
-        checks.set_real(self, "step", optional=True, above=0.0)
-        checks.set_flag(self, "keep_trajectories")
 
     def limits(self, model: Model) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
@@ -129,29 +131,19 @@ class TruncatedWigner:
         steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE
         return Limits(True, False, reason, MEMORY, steps * SECONDS_PER_STEP)
 
-    def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
-        """Run the ensemble and average it (called by :func:`opendicke.solve`)."""
-        simulate = WignerSimulator(problem, self)
-        enough = stop_rule(self.precision, problem.times)
-        ensemble = run_ensemble(simulate, self.trajectories, executor, progress, enough)
-        solution = averages(ensemble, names, enough)
-        solution.attrs["noise_step"] = simulate.step
-        if self.keep_trajectories:
-            which = {f"S{axis}_trajectory": f"S_{axis} at one trajectory's point of phase space" for axis in "xyz"}
-            which["a_trajectory"] = "alpha at one trajectory's point of phase space"
-            kept_trajectories(ensemble, solution, which)
-        return solution
+    def simulator(self, problem: Problem) -> WignerSimulator:
+        """What runs one trajectory."""
+        return WignerSimulator(problem, self)
 
 
-class WignerSimulator:
-    """Runs trajectory i of a problem; what all trajectories share is computed once."""
+class WignerSimulator(Simulator[TruncatedWigner]):
+    """Moves a point of phase space along the noise."""
 
     def __init__(self, problem: Problem, options: TruncatedWigner) -> None:
         model = problem.model
-        self.problem, self.options = problem, options
         self._state = coherent_state(problem.state, "TruncatedWigner")
-        self.step = _step(problem, options.step)
-        steps, self._hits = noise_steps(problem.times, self.step, model.system.kinks(float(problem.times[-1])))
+        super().__init__(problem, options, _step(problem, options.step), model.system.kinks(float(problem.times[-1])))
+        steps = self.steps
         self._noise: VacuumNoise | FieldPaths
         self.flow: WignerFlow | MovingFlow
         if not model.is_everyday:
@@ -172,10 +164,10 @@ class WignerSimulator:
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""
         state, options = self._state, self.options
-        rng = stream(options.seed, index, options.point)
+        rng = self.stream(index)
         start = draw_spin(state, self.problem.model.n_atoms, options.sampling, rng)
         path = self._noise.sample(rng)
-        spin, alpha = self.flow.run(start, state.alpha, path, self._hits, self.problem.times.size)
+        spin, alpha = self.flow.run(start, state.alpha, path, self.hits, self.problem.times.size)
         kept: dict[str, NDArray[Any]] = {}
         if options.keep_trajectories:
             kept = {f"S{axis}_trajectory": spin[:, i] for i, axis in enumerate("xyz")} | {"a_trajectory": alpha}

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks
-from opendicke.engine.noise import OrnsteinUhlenbeck
+from opendicke.engine.noise import OrnsteinUhlenbeck, noise_steps
 from opendicke.engine.trajectory import TrajectoryFailure, TrajectoryState, initial_state, propagate
 from opendicke.engine.wigner import VacuumNoise
 from opendicke.ensemble.run import TrajectoryError
-from opendicke.methods.nuhops import NuHOPS, NuHOPSSimulator, noise_steps
+from opendicke.methods.nuhops import NuHOPS, NuHOPSSimulator
 from opendicke.methods.truncated_wigner import TruncatedWigner, WignerSimulator, draw_spin
 from opendicke.model import DickeModel
 from opendicke.problem import Problem
@@ -120,8 +120,8 @@ class NuHOPSWalker:
         try:
             channels = propagate(self.state, walk.dynamics, path, walk.record_after, walk.piece)
         except TrajectoryFailure as failure:
-            hint = "Try a smaller step or tol, or a larger max_memory."
-            raise TrajectoryError(f"a walker of {walk.model} stopped: {failure}. {hint}") from failure
+            text = f"a walker of {walk.model} stopped: {failure}. {NuHOPSSimulator.hint}"
+            raise TrajectoryError(text) from failure
         n_atoms = walk.model.n_atoms
         spin = channels[-1, SPIN]
         self.covariance = (channels[-1, MOMENTS] - np.outer(spin, spin)) / n_atoms
