@@ -28,6 +28,7 @@ from opendicke.ensemble.padding import stack_padded
 from opendicke.ensemble.run import Ensemble, Sample
 from opendicke.ensemble.streams import stream
 from opendicke.methods.driven_liouvillian import thermal_photons
+from opendicke.methods.gauge import real_couplings
 from opendicke.methods.integration import check_duration
 from opendicke.methods.mean_field import drive_rate, field_rate
 from opendicke.methods.moving import Surroundings
@@ -202,16 +203,17 @@ class NuHOPSSimulator(Simulator[NuHOPS]):
 
     def __init__(self, problem: Problem, options: NuHOPS) -> None:
         check_duration(problem, _turning(problem))
-        self.dynamics, rate = _dynamics(problem.model, options)
+        model, self._gauge = real_couplings(problem.model)
+        self.dynamics, rate = _dynamics(model, options)
         # without any rate nothing moves, and one step per interval will do
         default = STEP_TIMES_RATE / rate if rate > 0 else math.inf
         stop = float(problem.times[-1])
         super().__init__(problem, options, options.step or min(default, stop or 1.0), problem.system.kinks(stop))
-        model, steps = problem.model, self.steps
+        steps = self.steps
         self._noise: OrnsteinUhlenbeck | Surroundings = (
             OrnsteinUhlenbeck(steps, model.omega_c, model.kappa) if model.is_everyday else Surroundings(model, steps)
         )
-        self._frame = problem.state.frame()
+        self._frame = self._gauge.frame(problem.state.frame())
         self._breaks = _breaks(problem.times, self.hits, options.keep_states)
 
     def prepare(self) -> None:
@@ -231,7 +233,7 @@ class NuHOPSSimulator(Simulator[NuHOPS]):
         problem, options = self.problem, self.options
         n_atoms, rng = problem.model.n_atoms, self.stream(index)
         spin = None if isinstance(problem.state, SpinCoherent) else problem.state.amplitudes(n_atoms, rng)
-        start = cavity_start(problem.state, rng)
+        start = self._gauge.point(cavity_start(problem.state, rng))
         path = self._path(rng, start.noise)
         state = initial_state(self._frame, start.alpha, options.dtype, n_atoms, spin, start.levels)
         channels, psi, frames = np.empty((problem.times.size, len(CHANNELS))), [], []
@@ -248,13 +250,14 @@ class NuHOPSSimulator(Simulator[NuHOPS]):
                 frames.append(state.frame.copy())
         except TrajectoryFailure as failure:
             raise self.stopped(index, first + failure.step, failure) from failure
+        channels = self._gauge.channels(channels)
         kept: dict[str, NDArray[Any]] = {}
         if options.keep_trajectories:
             kept = {f"S{axis}_trajectory": channels[:, i].copy() for i, axis in enumerate("xyz")}
             kept["a_trajectory"] = channels[:, 9] + 1j * channels[:, 10]
         if options.keep_states:
             kept["psi"] = stack_padded(psi[:-1])
-            kept["psi_frame"] = np.array(frames[:-1])
+            kept["psi_frame"] = self._gauge.frame_back(np.array(frames[:-1]))
         peaks: dict[str, float] = {
             "largest_states": int(state.work[MOST_STATES]),
             "largest_levels": int(state.work[MOST_LEVELS]),
