@@ -23,6 +23,7 @@ from opendicke.methods.cumulant_algebra import (
     mean,
     words,
 )
+from opendicke.methods.gauge import is_everyday, real_problem
 from opendicke.methods.integration import Watch, check_duration, check_tolerances
 from opendicke.methods.mean_field import field_rate
 from opendicke.model import MORE_GENERAL, DickeModel, Model, check_model, pair_of, several
@@ -141,7 +142,7 @@ class Cumulants:
         if refusal := several(model):
             return Limits(False, False, refusal, 0.0, 0.0)
         model = pair_of(model)
-        if not model.is_everyday:
+        if not is_everyday(model):
             return Limits(False, False, f"Takes constant, undriven models in a vacuum. {MORE_GENERAL}", 0.0, 0.0)
         reason = (
             f"Neglects joint cumulants of more than {self.order} operators: wrong, at last unphysical, where the state "
@@ -152,7 +153,7 @@ class Cumulants:
 
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Generate the equations of the model, integrate them and check the moments (one piece of work)."""
-        check_model(problem.model, "Cumulants")
+        problem, gauge = real_problem(problem, "Cumulants")
         state = coherent_state(problem.state, "Cumulants")
         check_duration(problem, max(fastest_rate(problem.system), field_rate(problem.model, problem.state)))
         watch = Watch(executor)
@@ -177,7 +178,7 @@ class Cumulants:
             "< 0 for no quantum state",
             "units": "1",
         }
-        solution = Solution(from_channels(names, channels), attrs=attrs)
+        solution = Solution(from_channels(names, gauge.channels(channels)), attrs=attrs)
         solution.extra["covariance_min_eigenvalue"] = (("time",), lowest, about)
         return solution
 

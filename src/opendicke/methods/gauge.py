@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from opendicke import checks, signals
 from opendicke.cavities import Point
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS
-from opendicke.states import SpinCoherent
+from opendicke.problem import Problem
+from opendicke.states import SpinCoherent, coherent_state
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,20 @@ def real_couplings(model: DickeModel) -> tuple[DickeModel, Gauge]:
     changes |= {"g_minus": signals.without_phase(pair["g_minus"], minus)}
     changes |= {"g_plus": signals.without_phase(pair["g_plus"], plus)}
     return model.replace(**changes), gauge
+
+
+def real_problem(problem: Problem, whose: str) -> tuple[Problem, Gauge]:
+    """The problem with real couplings that ``problem`` is, for ``whose``: what takes coherent everyday ones only."""
+    if problem.model.is_everyday:
+        return problem, Gauge()
+    model, gauge = real_couplings(problem.model)
+    check_model(model, whose)
+    return Problem(model, gauge.coherent(coherent_state(problem.state, whose)), problem.times), gauge
+
+
+def is_everyday(model: DickeModel) -> bool:
+    """Whether ``model`` is the everyday one up to constant phases of its couplings."""
+    return not model.moving and real_couplings(model)[0].is_everyday
 
 
 def _about_z(angle: float) -> NDArray[np.float64]:

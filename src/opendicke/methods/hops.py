@@ -16,6 +16,7 @@ from opendicke.engine.trajectory import TrajectoryFailure
 from opendicke.ensemble.executors import abandoned
 from opendicke.ensemble.run import Ensemble, Sample
 from opendicke.ensemble.streams import stream
+from opendicke.methods.gauge import is_everyday, real_couplings, real_problem
 from opendicke.methods.integration import check_duration
 from opendicke.methods.mean_field import field_rate
 from opendicke.methods.nuhops import forgets_slowly
@@ -118,8 +119,9 @@ class HOPS(Sampled):
         if refusal := several(model):
             return Limits(False, False, refusal, 0.0, 0.0)
         model = pair_of(model)
-        if not model.is_everyday:
+        if not is_everyday(model):
             return Limits(False, True, f"HOPS takes constant, undriven models in a vacuum. {MORE_GENERAL}", 0.0, 0.0)
+        model, _ = real_couplings(model)
         basis = FixedBasis(**describe(model), levels=self.depth + 1)
         steps = 1 / (self.step or _default_step(model, math.inf))
         seconds = steps * SECONDS_PER_CELL * (model.n_atoms + 1) * (self.depth + 1)
@@ -161,8 +163,8 @@ class HOPSSimulator(Simulator[HOPS]):
     hint = "Try a larger depth or a smaller step."
 
     def __init__(self, problem: Problem, options: HOPS) -> None:
+        problem, self._gauge = real_problem(problem, "HOPS")
         model = problem.model
-        check_model(model, "HOPS")
         check_duration(problem, field_rate(model, problem.state))
         self._basis = FixedBasis(**describe(model), levels=options.depth + 1)
         refusal = options.too_large(model.n_atoms, self._basis.memory())
@@ -190,7 +192,7 @@ class HOPSSimulator(Simulator[HOPS]):
             expected = f"a depth whose highest level stays below max_top_level = {self.options.max_top_level:g}"
             got = f"{depth} (the highest level of {self.which(index)} reached {top:.2g})"
             raise ValueError(f"depth: expected {expected}, got {got}. {self._enough(path)}")
-        return Sample({"channels": channels}, peaks={"top_level": top})
+        return Sample({"channels": self._gauge.channels(channels)}, peaks={"top_level": top})
 
     def _enough(self, path: Any) -> str:
         """What to try: a depth at which this trajectory, along the same noise, passes, and half as much again.
