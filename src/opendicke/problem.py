@@ -74,8 +74,9 @@ class Progress(Protocol):
 class Solution:
     """The numbers of one method on one problem, before they are labelled.
 
-    ``values`` and ``sem`` map variable names of the catalogue to arrays of shape (times,). A complex variable's
-    ``sem`` is complex: its real and imaginary parts are the standard errors of the two parts.
+    ``values`` and ``sem`` map variable names of the catalogue to arrays of shape (times,), and with several spins or
+    modes of shape (times, spins), (times, modes) or (times, spins, modes), as the variable's ``dims`` say. A complex
+    variable's ``sem`` is complex: its real and imaginary parts are the standard errors of the two parts.
     ``extra`` maps further names to (dimensions, array, attrs); ``coords`` likewise; ``attrs`` is provenance.
     """
 

@@ -24,6 +24,7 @@ from opendicke.observables.catalogue import VARIABLES, select
 from opendicke.problem import Executor, Method, Problem, Progress, Solution
 from opendicke.progress import meter
 from opendicke.states import State, check_state
+from opendicke.system import System
 from opendicke.version import version
 
 
@@ -62,9 +63,9 @@ def solve(
             time whenever it computes rates, and raises TimeoutError. None for no limit.
 
     Returns:
-        Dataset with dimension ``time``, one variable per name, ``<name>_sem`` (standard error of the mean)
-        beside each one that was sampled, definition and unit in each variable's attrs, and in the Dataset's
-        attrs everything needed to run it again.
+        Dataset with dimension ``time`` (and for an :class:`opendicke.System` ``spin``, ``mode`` or both), one variable
+        per name, ``<name>_sem`` (standard error of the mean) beside each one that was sampled, definition and unit in
+        each variable's attrs, and in the Dataset's attrs everything needed to run it again.
 
     Raises:
         TypeError, ValueError: for an argument that is not of the kind described; the message names it.
@@ -135,20 +136,32 @@ def describe(problem: Problem, method: Any) -> dict[str, Any]:
 def _label(problem: Problem, method: Method, names: tuple[str, ...], solution: Solution) -> xr.Dataset:
     """Names, units and provenance around the numbers of ``solution``."""
     data: dict[str, tuple[tuple[str, ...], NDArray[Any], dict[str, Any]]] = {}
+    parts = _parts(problem)
     for name in names:
+        dims = tuple(dim for dim in VARIABLES[name].dims if dim in parts)
+        shape = (len(problem.times), *(parts[dim] for dim in dims))
         about = {"definition": VARIABLES[name].definition, "units": "1"}
-        data[name] = (("time",), solution.values[name], about)
+        data[name] = (("time", *dims), solution.values[name].reshape(shape), about)
         if name in solution.sem:
             note = "standard error of the mean" + (
                 " (real part: of Re; imaginary part: of Im)" * np.iscomplexobj(solution.sem[name])
             )
-            data[f"{name}_sem"] = (("time",), solution.sem[name], {"definition": f"{note} of {name}", "units": "1"})
+            about = {"definition": f"{note} of {name}", "units": "1"}
+            data[f"{name}_sem"] = (("time", *dims), solution.sem[name].reshape(shape), about)
     clash = set(data) & set(solution.extra)
     if clash:
         raise RuntimeError(f"a method may not overwrite {sorted(clash)}")
     time_attrs = {"units": "1 / (unit of the model's rates)", "definition": "time since the initial state"}
     coords = {"time": (("time",), problem.times, time_attrs), **solution.coords}
+    for dim, size in parts.items():
+        if any(dim in dims for dims, _, _ in data.values()):
+            coords[dim] = ((dim,), np.arange(size), {"units": "1", "definition": f"which {dim} of the system"})
     return xr.Dataset(data | solution.extra, coords, _provenance(problem, method) | solution.attrs)
+
+
+def _parts(problem: Problem) -> dict[str, int]:
+    """The sizes of the dimensions of spins and modes: none for a DickeModel, which has one of each."""
+    return dict(zip(("spin", "mode"), problem.given.shape, strict=True)) if isinstance(problem.given, System) else {}
 
 
 def _provenance(problem: Problem, method: Any) -> dict[str, Any]:

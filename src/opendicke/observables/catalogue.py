@@ -29,6 +29,9 @@ class Variable:
     """One variable of a result: its definition, and the channels of its real and imaginary parts.
 
     ``real`` and ``imag`` are (channel, factor); ``imag`` is None for a Hermitian operator.
+
+    >>> VARIABLES["Sz"].dims, VARIABLES["a2"].dims, VARIABLES["Sx_a"].dims
+    (('spin',), ('mode',), ('spin', 'mode'))
     """
 
     definition: str
@@ -39,6 +42,13 @@ class Variable:
     def dtype(self) -> type:
         """complex for an operator that is not Hermitian, else float."""
         return float if self.imag is None else complex
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """The dimensions that it has beside time in an answer about a system: "spin", "mode", or both."""
+        channels = [part[0] for part in (self.real, self.imag) if part is not None]
+        there = {"spin": any("S" in one for one in channels), "mode": any(one[0] != "S" for one in channels)}
+        return tuple(dim for dim, is_there in there.items() if is_there)
 
 
 VARIABLES: dict[str, Variable] = {
@@ -117,4 +127,20 @@ def from_channels(
         if variable.imag is not None:
             values = values + 1j * part(variable.imag)
         found[name] = values
+    return found
+
+
+def of_parts(values: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Variables of spins and modes from those of every pair: the axes go that a variable does not have.
+
+    Args:
+        values: name -> array of shape (..., spins, modes), as :func:`from_channels` gives it.
+
+    Returns:
+        name -> array of shape (...), (..., spins), (..., modes) or (..., spins, modes), as its ``dims`` say.
+    """
+    found = {}
+    for name, value in values.items():
+        dims = VARIABLES[name].dims
+        found[name] = value[..., slice(None) if "spin" in dims else 0, slice(None) if "mode" in dims else 0]
     return found
