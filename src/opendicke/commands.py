@@ -138,12 +138,15 @@ def _with_all_stored(study: StudyFile, trajectories: int | None) -> StudyFile:
 
     So a result is not replaced by one from fewer.
     """
+    from opendicke.observables.catalogue import select
     from opendicke.problem import Problem
     from opendicke.solve import as_store, describe
 
     if study.store is None:
         return study
-    found = as_store(study.store).lookup(describe(Problem(study.model, study.state, study.times), study.method))
+    _, words = select(study.observables)
+    problem = Problem(study.model, study.state, study.times, words)
+    found = as_store(study.store).lookup(describe(problem, study.method))
     stored = 0 if found is None else found.trajectories
     if stored <= study.method.trajectories:
         return study

@@ -15,11 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks, description
 from opendicke.model import Model, check_model
+from opendicke.observables import catalogue
 from opendicke.observables.catalogue import VARIABLES, select
 from opendicke.problem import Executor, Limits, Method, Problem, Progress
 from opendicke.progress import Silent, meter
 from opendicke.solve import check_method, solve
 from opendicke.states import State, check_state
+from opendicke.words import Word
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def compare(
     check_model(model)
     check_state(state)
     named = _named(methods)
-    names = select(observables)
+    names, words = select(observables)
     grid = checks.time_grid(times)
     limit = None if timeout is None else checks.real("timeout", timeout, above=0.0)
     bar = meter(progress)
@@ -91,11 +93,11 @@ def compare(
     attempts: dict[str, _Attempt] = {}
     try:
         for name, method in named.items():
-            attempts[name] = _attempt(Problem(model, state, grid), method, names, executor, limit)
+            attempts[name] = _attempt(Problem(model, state, grid, words), method, names, executor, limit)
             bar.advance(1, last=name)
     finally:
         bar.close()
-    return _table(attempts, names, grid, {"model": model, "state": state})
+    return _table(attempts, names, words, grid, {"model": model, "state": state})
 
 
 def _named(methods: Mapping[str, Method] | Sequence[Method]) -> dict[str, Any]:
@@ -127,7 +129,8 @@ def _attempt(
     began = time.perf_counter(), time.process_time()
     result, refusal = None, ""
     try:
-        asked = (problem.given, problem.start, problem.times, method, names)
+        known = [name for name in names if name in VARIABLES]
+        asked = (problem.given, problem.start, problem.times, method, [*known, *problem.words])
         result = solve(*asked, executor=executor, progress=Silent(), timeout=timeout)
     except (ValueError, RuntimeError, MemoryError, TimeoutError) as failure:
         refusal = str(failure) or type(failure).__name__
@@ -136,22 +139,29 @@ def _attempt(
 
 
 def _table(
-    attempts: dict[str, _Attempt], names: tuple[str, ...], times: NDArray[np.float64], about: dict[str, Any]
+    attempts: dict[str, _Attempt],
+    names: tuple[str, ...],
+    words: tuple[Word, ...],
+    times: NDArray[np.float64],
+    about: dict[str, Any],
 ) -> xr.Dataset:
     """Everything side by side."""
     reference = next((name for name, tried in attempts.items() if tried.limits.exact and tried.result is not None), "")
     data: dict[str, Any] = {}
-    dims = ("solver", "time")
+    answered = next((tried.result for tried in attempts.values() if tried.result is not None), None)
     for name in names:
-        dtype = VARIABLES[name].dtype
-        values: NDArray[Any] = np.full((len(attempts), times.size), _nan(dtype), dtype)
+        variable = catalogue.about(name, words)
+        dtype = variable.dtype
+        parts = {"time": times.size} if answered is None else answered[name].sizes  # and spin, mode of a System
+        dims = ("solver", *map(str, parts))
+        values: NDArray[Any] = np.full((len(attempts), *parts.values()), _nan(dtype), dtype)
         sem = values.copy()
         for row, tried in enumerate(attempts.values()):
             if tried.result is not None:
                 values[row] = tried.result[name].values
                 sem[row] = tried.result[f"{name}_sem"].values if f"{name}_sem" in tried.result else 0.0
         difference, z = _deviation(values, sem, list(attempts).index(reference) if reference else None)
-        definition = VARIABLES[name].definition
+        definition = variable.definition
         for suffix, array, text in (
             ("", values, definition),
             ("_sem", sem, f"standard error of the mean of {name}; 0 where nothing is sampled"),

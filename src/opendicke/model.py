@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -332,6 +333,12 @@ def why_not_everyday(model: DickeModel) -> tuple[str, str, Any] | None:
 
 
 Model = DickeModel | System
+
+
+def restore_model(told: Mapping[str, Any]) -> Model:
+    """The model or system told by :func:`opendicke.description.describe`."""
+    model: Model = restore(System if "spins" in told else DickeModel, told)
+    return model
 
 
 def several(model: Model) -> str:

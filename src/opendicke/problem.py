@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from opendicke.model import DickeModel, Model, pair_of
 from opendicke.states import OneSpin, State, one_of
 from opendicke.system import System, as_system
+from opendicke.words import Word
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,6 +23,8 @@ Result = TypeVar("Result")
 class Problem:
     """A model, an initial state at t = 0 and the times (strictly increasing, >= 0) at which answers are wanted.
 
+    ``words`` are wanted beside the catalogue's variables, by methods that answer them (``check_words``).
+
     A method that takes several spins and modes reads ``system`` and ``start``, one that takes one of each reads
     ``model`` and ``state``.
     """
@@ -29,6 +32,7 @@ class Problem:
     given: Model
     start: State
     times: NDArray[np.float64]
+    words: tuple[Word, ...] = ()
 
     @property
     def system(self) -> System:
@@ -75,7 +79,8 @@ class Solution:
     """The numbers of one method on one problem, before they are labelled.
 
     ``values`` and ``sem`` map variable names of the catalogue to arrays of shape (times,), and with several spins or
-    modes of shape (times, spins), (times, modes) or (times, spins, modes), as the variable's ``dims`` say. A complex
+    modes of shape (times, spins), (times, modes) or (times, spins, modes), as the variable's ``dims`` say; names of
+    the problem's words likewise to complex arrays of shape (times,). A complex
     variable's ``sem`` is complex: its real and imaginary parts are the standard errors of the two parts.
     ``extra`` maps further names to (dimensions, array, attrs); ``coords`` likewise; ``attrs`` is provenance.
     """

@@ -20,12 +20,14 @@ from opendicke.ensemble.executors import Deadline, check_executor
 from opendicke.ensemble.store import Store, Stored
 from opendicke.methods.sampled import Sampled
 from opendicke.model import Model, check_model
+from opendicke.observables import catalogue
 from opendicke.observables.catalogue import VARIABLES, select
 from opendicke.problem import Executor, Method, Problem, Progress, Solution
 from opendicke.progress import meter
 from opendicke.states import State, check_state
 from opendicke.system import System
 from opendicke.version import version
+from opendicke.words import check_word
 
 
 def solve(
@@ -50,7 +52,8 @@ def solve(
         state: the state at t = 0.
         times: strictly increasing times >= 0, in units of one over the model's rates; evenly spaced or not.
         method: how, e.g. ``NuHOPS(trajectories=1000, seed=1)``, ``Lindblad()``, ``MeanField()``.
-        observables: names of the variables wanted (see ``opendicke.VARIABLES``); None for all.
+        observables: names of the variables wanted (see ``opendicke.VARIABLES``); None for all of them. Products of your
+            own beside them: :func:`opendicke.word`, or just its text. What a method cannot answer it refuses.
         executor: who runs the trajectories, e.g. ``Serial()`` or ``Threads(2)``; None for threads on all cores.
             Methods without trajectories (``Lindblad``, ``MeanField``, ``Cumulants``) do not need one and ignore it.
         progress: None for a bar on a terminal only, True or False to force it, or a meter of your own.
@@ -80,8 +83,9 @@ def solve(
     check_model(model)
     check_state(state)
     check_method("method", method)
-    problem = Problem(model, state, checks.time_grid(times))
-    names = select(observables)
+    names, words = select(observables)
+    problem = Problem(model, state, checks.time_grid(times), words)
+    _check_words(problem, method)
     runner = check_executor(executor)
     if store is not None:
         runner = Stored(runner, as_store(store).study(describe(problem, method)), description.limits(method))
@@ -90,11 +94,24 @@ def solve(
     gauge = meter(progress)
     began = time.perf_counter()
     try:
-        solution = method.run(problem, names, runner, gauge)
+        known = tuple(name for name in names if name in VARIABLES)
+        solution = method.run(problem, known, runner, gauge)
     finally:
         gauge.close()
     solution.attrs["wall_time_s"] = time.perf_counter() - began
     return _label(problem, method, names, solution)
+
+
+def _check_words(problem: Problem, method: Any) -> None:
+    """Refuse words that the system or the method does not have."""
+    for word in problem.words:
+        check_word(word, *problem.system.shape)
+    if problem.words and not hasattr(method, "check_words"):
+        hint = "NuHOPS, Lindblad, TruncatedWigner and MeanField answer words."
+        got = ", ".join(word.name for word in problem.words)
+        raise checks.refuse("observables", f"names of variables for {type(method).__name__}", got, hint)
+    if problem.words:
+        method.check_words(problem.words)
 
 
 def check_method(name: str, method: Any) -> None:
@@ -123,7 +140,8 @@ def describe(problem: Problem, method: Any) -> dict[str, Any]:
         raise checks.refuse(
             "store", "a method that runs trajectories, such as NuHOPS", type(method).__name__, error=TypeError
         )
-    return {
+    words = {"words": [description.describe(word) for word in problem.words]} if problem.words else {}
+    return words | {
         "model": description.describe(problem.given),
         "state": description.describe(problem.start),
         "times": problem.times.tolist(),
@@ -138,9 +156,10 @@ def _label(problem: Problem, method: Method, names: tuple[str, ...], solution: S
     data: dict[str, tuple[tuple[str, ...], NDArray[Any], dict[str, Any]]] = {}
     parts = _parts(problem)
     for name in names:
-        dims = tuple(dim for dim in VARIABLES[name].dims if dim in parts)
+        variable = catalogue.about(name, problem.words)
+        dims = tuple(dim for dim in variable.dims if dim in parts)
         shape = (len(problem.times), *(parts[dim] for dim in dims))
-        about = {"definition": VARIABLES[name].definition, "units": "1"}
+        about = {"definition": variable.definition, "units": "1"}
         data[name] = (("time", *dims), solution.values[name].reshape(shape), about)
         if name in solution.sem:
             note = "standard error of the mean" + (

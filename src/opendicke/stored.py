@@ -13,9 +13,11 @@ from opendicke.description import limits, restore, restore_method, with_limits
 from opendicke.ensemble.executors import Serial
 from opendicke.ensemble.store import Store, Stored, StoreError
 from opendicke.methods.registry import METHODS
-from opendicke.model import DickeModel
+from opendicke.model import restore_model
+from opendicke.observables.catalogue import VARIABLES
 from opendicke.solve import as_store, solve
 from opendicke.states import restore_state
+from opendicke.words import Word
 
 log = logging.getLogger("opendicke.store")
 
@@ -48,10 +50,11 @@ def open_study(store: Store | str | Path, key: str) -> xr.Dataset:
     try:
         method = restore_method(METHODS[about["method"]], about["options"], study.trajectories)
         method = with_limits(method, study.limits())
-        state, model = restore_state(about["state"]), restore(DickeModel, about["model"])
+        state, model = restore_state(about["state"]), restore_model(about["model"])
+        words = [restore(Word, told) for told in about.get("words", [])]
         times = checks.time_grid(about["times"])
     except (TypeError, ValueError) as problem:
         raise StoreError(f"study {study.key}: this version cannot tell what it is ({problem})") from problem
     # this very study, whatever this version would call it
     mending = Stored(Serial(), study, limits(method), retry=False)
-    return solve(model, state, times, method, executor=mending, progress=False)
+    return solve(model, state, times, method, [*VARIABLES, *words], executor=mending, progress=False)

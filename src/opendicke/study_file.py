@@ -62,7 +62,7 @@ seed = 1
 [output]             # places relative to this file
 store = "runs"       # finished trajectories; delete it to start afresh
 result = "result.nc"
-# observables = ["Sx", "Sy", "Sz", "n_photon"]
+# observables = ["Sx", "Sz", "n_photon", "Sx Sx a† a"]     # variables, and products of your own
 
 # [sweep]            # parameters that take several values: a list, or start, stop and points
 # g_minus = { start = 0.5, stop = 2.0, points = 12 }
@@ -85,7 +85,7 @@ class StudyFile:
     method: Any
     result: Path
     store: Path | None
-    observables: tuple[str, ...] | None
+    observables: list[str] | None
     grid: dict[str, NDArray[Any]]
     common_random_numbers: bool
     reader: _Reader
@@ -230,7 +230,7 @@ class _Reader:
                 raise self.error("method", "precision", str(problem)) from problem
         return self._build("method", METHODS[name], values)
 
-    def _output(self, method: Any) -> tuple[Path, Path | None, tuple[str, ...] | None]:
+    def _output(self, method: Any) -> tuple[Path, Path | None, list[str] | None]:
         """Where the result goes, where trajectories are kept, and which variables are wanted."""
         output = self._section("output", required=False)
         self._only("output", output, {"store", "result", "observables"})
@@ -248,7 +248,7 @@ class _Reader:
             if not isinstance(names, list):
                 raise self.error("output", "observables", f"expected a list of names, got {checks.shown(names)}")
             try:
-                names = select(tuple(names))
+                select(names)
             except (TypeError, ValueError) as problem:
                 raise self.refused("output", problem) from problem
         return result, here / output["store"] if "store" in output else None, names

@@ -23,6 +23,7 @@ from opendicke.grid import Grid, nbytes
 from opendicke.methods.lindblad import Lindblad
 from opendicke.methods.sampled import Sampled
 from opendicke.model import DickeModel
+from opendicke.observables.catalogue import select
 from opendicke.problem import Executor, Method, Problem, Progress
 from opendicke.progress import SharedMeter, meter
 from opendicke.solve import as_store, check_method, describe, solve
@@ -144,7 +145,8 @@ class _Asked:
         gauge = self.meter.point({name: f"{value:g}" for name, value in place.items()})
         options: dict[str, Any] = {"executor": executor, "progress": gauge, "store": self.store}
         if not self.run_missing:
-            study = _begun(Problem(model, self.state, self.times), method, self.store)
+            _, words = select(self.observables)
+            study = _begun(Problem(model, self.state, self.times, words), method, self.store)
             if study is None:
                 gauge.close()
                 return None

@@ -130,7 +130,7 @@ def word(text: str, *, symmetrised: bool = False) -> Word:
             modes.append((site, "†" if found["dagger"] or found["late"] else ""))
     if any(site is None for site in sites) and any(site is not None for site in sites):
         raise checks.refuse("text", "numbers at all factors or at none", text, _EXAMPLES)
-    if [factor for _, factor in modes] != sorted((factor for _, factor in modes), reverse=True):
+    if any(factor == "" and (site, "†") in modes[at:] for at, (site, factor) in enumerate(modes)):
         raise checks.refuse("text", "a† left of a", text, "a a† is a† a + 1.")
     if len(spins) > MOST_FACTORS:
         raise checks.refuse("text", f"at most {MOST_FACTORS} factors of spins", text)

@@ -355,7 +355,9 @@ def interval(dataset: xr.Dataset, name: str, level: float = 0.95) -> tuple[xr.Da
 def _degrees(dataset: xr.Dataset, name: str) -> float | xr.DataArray | None:
     """Degrees of freedom of the error bar of ``name``, at every point of a sweep; None if nothing tells them."""
     found = dataset[f"{name}_sem"].attrs.get("degrees_of_freedom", dataset.attrs.get("degrees_of_freedom"))
-    if found is None and name in VARIABLES:  # the error of solve's means comes from single trajectories
+    if found is None and (
+        name in VARIABLES or name in dataset.get("word", ())
+    ):  # the error of solve's means comes from single trajectories
         if "trajectories" in dataset:
             count = dataset["trajectories"]
             return (count - 1.0).where(count != 0, np.inf)  # 0 where nothing is sampled

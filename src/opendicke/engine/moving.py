@@ -83,6 +83,10 @@ class MovingPath(NoisePath):
         one = slice(first, last)
         return MovingPath(self.steps[one], self.middle[one], self.slope[one], self.moving.part(first, last))
 
+    def field_at(self, step: int, amplitude: complex) -> complex:
+        """As of any path; here drive and thermal light make a part of it."""
+        return amplitude + complex(self.moving.ends[step])
+
 
 # The functions below take ``moving`` = None for a path along which nothing moves.
 # ``model`` holds the rates (see ``trajectory.Dynamics.constants``).

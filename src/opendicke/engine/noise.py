@@ -41,6 +41,10 @@ class NoisePath:
         """Steps ``first`` to ``last`` − 1 of the path."""
         return NoisePath(self.steps[first:last], self.middle[first:last], self.slope[first:last])
 
+    def field_at(self, step: int, amplitude: complex) -> complex:
+        """The cavity's whole field at the start of a step, of which the trajectory carries ``amplitude``."""
+        return amplitude
+
     def coarsen(self, factor: int) -> NoisePath:
         """The same path on a grid ``factor`` times coarser: moments of the fine steps added up, exactly."""
         h = self.steps.reshape(-1, factor)

@@ -98,6 +98,14 @@ class TrajectoryState:
         normalised: NDArray[np.complex128] = state / np.linalg.norm(state)
         return normalised
 
+    def hierarchy(self, levels: int) -> NDArray[np.complex128]:
+        """Φ on the levels 0 … ``levels`` − 1, as far as they are in the window: (levels, states in the window)."""
+        width, held = 64 // self.buffer.itemsize, min(levels, int(self.window[LEVELS]))
+        rows = self.buffer[: 2 * held * self.window[STRIDE]].reshape(held, 2, -1).astype(np.float64)
+        inside = rows[:, :, width : width * (1 + self.window[BLOCKS])]
+        found: NDArray[np.complex128] = inside[:, 0] + 1j * inside[:, 1]
+        return found
+
 
 def initial_state(
     frame: NDArray[np.float64],

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import cmath
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +24,7 @@ from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Problem
 from opendicke.states import SpinCoherent, coherent_state
+from opendicke.words import Word
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,11 @@ class Gauge:
     def channels(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """The channels that are asked for, from the real model's: (…, channels)."""
         return rows if self.is_trivial else rows @ self._matrix().T
+
+    def words(self, words: Sequence[Word], rows: NDArray[np.complex128]) -> NDArray[np.complex128]:
+        """The words' means that are asked for, from those of the real model's field: (times, words)."""
+        turns = [len(word.lowered) - len(word.raised) for word in words]
+        return rows if self.is_trivial else rows * np.exp(1j * self.mode * np.array(turns))
 
     def _matrix(self) -> NDArray[np.float64]:
         """Of the channels."""

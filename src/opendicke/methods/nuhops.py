@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from opendicke import checks, signals
 from opendicke.description import LIMIT
 from opendicke.engine.compile import NUMERICS
+from opendicke.engine.gram import Plan
 from opendicke.engine.noise import NoisePath, OrnsteinUhlenbeck
 from opendicke.engine.trajectory import (
     DROPPED,
@@ -33,13 +34,14 @@ from opendicke.methods.integration import check_duration
 from opendicke.methods.mean_field import drive_rate, field_rate
 from opendicke.methods.moving import Surroundings
 from opendicke.methods.precision import Precision
-from opendicke.methods.sampled import Sampled, Simulator, kept_rows, kept_states
+from opendicke.methods.sampled import Sampled, Simulator, kept_rows, kept_states, words_averaged
 from opendicke.methods.weak_damping import check_conservation, check_memory
 from opendicke.model import DickeModel, Model, check_model, pair_of, several
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Limits, Problem, Solution
 from opendicke.states import SpinCoherent, cavity_start
 from opendicke.system import fastest_rate
+from opendicke.words import Word
 
 #: Noise step times the fastest rate of the model. At Fig. 1's parameters, t = 4, the median error of <S>/j along one
 #: noise path is then 1e-6 at N = 200 and 1e-5 at N <= 20, and falls with the third power of the step.
@@ -182,6 +184,9 @@ class NuHOPS(Sampled):
         """
         return NUMERICS + 1 if weakly_damped(model) else NUMERICS
 
+    def check_words(self, words: tuple[Word, ...]) -> None:
+        """Answers all of them."""
+
     def simulator(self, problem: Problem) -> NuHOPSSimulator:
         """What runs one trajectory."""
         return NuHOPSSimulator(problem, self)
@@ -214,7 +219,10 @@ class NuHOPSSimulator(Simulator[NuHOPS]):
             OrnsteinUhlenbeck(steps, model.omega_c, model.kappa) if model.is_everyday else Surroundings(model, steps)
         )
         self._frame = self._gauge.frame(problem.state.frame())
-        self._breaks = _breaks(problem.times, self.hits, options.keep_states)
+        self._kept = frozenset(_breaks(problem.times, self.hits, options.keep_states))
+        self._plan = Plan.of(problem.words) if problem.words else None
+        breaks = self._kept if self._plan is None else set(np.flatnonzero(self.hits >= 0).tolist())
+        self._breaks = sorted({*breaks, self.steps.size})
 
     def prepare(self) -> None:
         """Compile what a trajectory needs, by one that ends where it starts."""
@@ -237,17 +245,23 @@ class NuHOPSSimulator(Simulator[NuHOPS]):
         path = self._path(rng, start.noise)
         state = initial_state(self._frame, start.alpha, options.dtype, n_atoms, spin, start.levels)
         channels, psi, frames = np.empty((problem.times.size, len(CHANNELS))), [], []
+        words = np.empty((problem.times.size, len(problem.words)), dtype=np.complex128)
         first, hits = 0, self.hits.copy()
         try:
             if state.buffer.nbytes > self.dynamics.memory_limit:
                 raise TrajectoryFailure("its first state is over the memory limit", 0)
-            for last in (*self._breaks, path.steps.size):
+            for last in self._breaks:
                 filled = hits[first : last + 1]
                 part = propagate(state, self.dynamics, path.part(first, last), filled, problem.times.size)
                 channels[filled[filled >= 0]] = part[filled[filled >= 0]]
                 hits[last], first = -1, last  # recorded at the end of this part, so not again at the next one's start
-                psi.append(state.psi()[: n_atoms + 1])
-                frames.append(state.frame.copy())
+                if last in self._kept:
+                    psi.append(state.psi()[: n_atoms + 1])
+                    frames.append(state.frame.copy())
+                if self._plan is not None and self.hits[last] >= 0:
+                    phi, frame = state.hierarchy(self._plan.levels), self._gauge.frame_back(state.frame)
+                    field = path.field_at(last, state.field[0])
+                    words[self.hits[last]] = self._plan.moments(phi, n_atoms, frame, field)
         except TrajectoryFailure as failure:
             raise self.stopped(index, first + failure.step, failure) from failure
         channels = self._gauge.channels(channels)
@@ -256,14 +270,15 @@ class NuHOPSSimulator(Simulator[NuHOPS]):
             kept = {f"S{axis}_trajectory": channels[:, i].copy() for i, axis in enumerate("xyz")}
             kept["a_trajectory"] = channels[:, 9] + 1j * channels[:, 10]
         if options.keep_states:
-            kept["psi"] = stack_padded(psi[:-1])
-            kept["psi_frame"] = self._gauge.frame_back(np.array(frames[:-1]))
+            kept["psi"] = stack_padded(psi)
+            kept["psi_frame"] = self._gauge.frame_back(np.array(frames))
         peaks: dict[str, float] = {
             "largest_states": int(state.work[MOST_STATES]),
             "largest_levels": int(state.work[MOST_LEVELS]),
         }
         sums = {"right_hand_sides": int(state.work[SWEEPS]), "dropped_weight": float(state.gauge[DROPPED])}
-        return Sample({"channels": channels}, kept, peaks, sums)
+        averaged = {"channels": channels} | words_averaged(self._gauge.words(problem.words, words))
+        return Sample(averaged, kept, peaks, sums)
 
 
 def _breaks(times: NDArray[np.float64], hits: NDArray[np.int64], wanted: tuple[float, ...]) -> list[int]:

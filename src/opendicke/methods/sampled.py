@@ -20,6 +20,7 @@ from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.model import Model
 from opendicke.observables.catalogue import CHANNELS, from_channels
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
+from opendicke.words import Word
 
 
 class FailedTrajectoryWarning(RuntimeWarning):
@@ -69,6 +70,8 @@ class Sampled(ABC):
         enough = stop_rule(self.precision, problem.times)
         ensemble = run_ensemble(simulate, self.trajectories, executor, progress, enough)
         solution = averages(ensemble, names, enough)
+        if problem.words:
+            _add_words(ensemble, problem.words, solution)
         solution.attrs["noise_step"] = simulate.step
         if self.keep_trajectories:
             kept_trajectories(ensemble, solution, self.kept)
@@ -163,6 +166,24 @@ def _add_batches(ensemble: Ensemble, solution: Solution) -> None:
     solution.extra["batch_size"] = (("batch",), sizes, {"definition": "trajectories in the batch", "units": "1"})
     about = "Hermitian parts of the variables, from which all of them follow"
     solution.coords["channel"] = (("channel",), np.array(CHANNELS), {"definition": about})
+
+
+def words_averaged(means: NDArray[np.complex128]) -> dict[str, NDArray[np.float64]]:
+    """What a sample says of the words' means, (times, words): real and imaginary parts; nothing if there are none."""
+    return {"words": np.stack([means.real, means.imag], axis=-1)} if means.size else {}
+
+
+def _add_words(ensemble: Ensemble, words: tuple[Word, ...], solution: Solution) -> None:
+    """Means, standard errors and means over batches of the words."""
+    moments = ensemble.moments("words")
+    for at, word in enumerate(words):
+        solution.values[word.name] = moments.mean[:, at] @ (1, 1j)
+        solution.sem[word.name] = moments.sem[:, at] @ (1, 1j)
+    means = np.array([batch.mean for batch in ensemble.filled("words")]) @ (1, 1j)
+    about = "mean of a word over the trajectories of one batch, as in batch_means"
+    solution.extra["word_batch_means"] = (("batch", "time", "word"), means, {"definition": about, "units": "1"})
+    names = np.array([word.name for word in words])
+    solution.coords["word"] = (("word",), names, {"definition": "products of operators that were asked for"})
 
 
 def kept_trajectories(ensemble: Ensemble, solution: Solution, names: Mapping[str, str]) -> None:

@@ -7,6 +7,7 @@ so means and standard errors of variables follow from those of channels without 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks
+from opendicke.words import Word, word
 
 #: The channels, in the order in which a trajectory records them.
 CHANNELS: tuple[str, ...] = (
@@ -74,29 +76,47 @@ VARIABLES: dict[str, Variable] = {
 }
 
 
-def select(observables: Any) -> tuple[str, ...]:
-    """The names asked for, checked; None means all of them.
+def select(observables: Any) -> tuple[tuple[str, ...], tuple[Word, ...]]:
+    """The names of variables asked for, and the words among them, checked; None means all variables.
 
-    >>> select(["Sx", "n_photon"])
-    ('Sx', 'n_photon')
+    What is no variable's name is read as a word (:func:`opendicke.word`).
+
+    >>> select(["Sx", "n_photon", "Sx Sx a† a"])[0]
+    ('Sx', 'n_photon', 'Sx_Sx_adag_a')
     """
     if observables is None:
-        return tuple(VARIABLES)
-    if isinstance(observables, str):
-        observables = (observables,)
-    hint = "Own operators are not available: pass names, or None for all."
+        return tuple(VARIABLES), ()
+    hint = f"Variables are {', '.join(VARIABLES)}."
     try:
-        names = tuple(observables)
+        given = (observables,) if isinstance(observables, (str, Word)) else tuple(observables)
     except TypeError as problem:
-        raise checks.refuse("observables", "a sequence of names", observables, hint, TypeError) from problem
-    for name in names:
-        if not isinstance(name, str):
-            raise checks.refuse("observables", f"names out of {', '.join(VARIABLES)}", name, hint, TypeError)
-        if name not in VARIABLES:
-            raise checks.refuse("observables", f"names out of {', '.join(VARIABLES)}", name)
+        raise checks.refuse("observables", "a sequence of names or words", observables, hint, TypeError) from problem
+    read = [_read(one, hint) for one in given]
+    names = tuple(one if isinstance(one, str) else one.name for one in read)
     if not names or len(set(names)) < len(names):
-        raise checks.refuse("observables", "at least one name, each once", names)
-    return names
+        raise checks.refuse("observables", "at least one name, each once", observables)
+    return names, tuple(one for one in read if isinstance(one, Word))
+
+
+def _read(one: Any, hint: str) -> str | Word:
+    """A variable's name, or a word that is none of the variables."""
+    if isinstance(one, str) and one in VARIABLES:
+        return one
+    if not isinstance(one, (str, Word)):
+        raise checks.refuse("observables", "names, or words such as opendicke.word('Sx Sx')", one, hint, TypeError)
+    try:
+        found = one if isinstance(one, Word) else word(one)
+    except (ValueError, TypeError) as problem:
+        raise checks.refuse("observables", "names of variables, or words such as 'Sx Sx a† a'", one, hint) from problem
+    return found.name if found.name in VARIABLES else found
+
+
+def about(name: str, words: Iterable[Word]) -> Variable:
+    """A variable of the catalogue, or that of one of the ``words``."""
+    if name in VARIABLES:
+        return VARIABLES[name]
+    found = next(one for one in words if one.name == name)
+    return Variable(found.definition, (f"re {name}", 1.0), (f"im {name}", 1.0))
 
 
 def from_channels(
