@@ -74,8 +74,8 @@ def solve(
         TypeError, ValueError: for an argument that is not of the kind described; the message names it.
         TimeoutError: if a method that has no partial answer is not done after ``timeout`` seconds.
 
+    >>> from opendicke import DickeModel, MeanField, SpinCoherent
     >>> model = DickeModel.balanced(n_atoms=2, omega_a=1.0, omega_c=2.5, kappa=0.5, coupling=0.0)
-    >>> from opendicke import MeanField, SpinCoherent
     >>> result = solve(model, SpinCoherent(np.pi / 2), [0.0, np.pi], MeanField())
     >>> result.Sx.values.round(6)
     array([ 1., -1.])

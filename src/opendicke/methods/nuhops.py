@@ -212,8 +212,7 @@ class NuHOPSSimulator(Simulator[NuHOPS]):
         self.dynamics, rate = _dynamics(model, options)
         # without any rate nothing moves, and one step per interval will do
         default = STEP_TIMES_RATE / rate if rate > 0 else math.inf
-        stop = float(problem.times[-1])
-        super().__init__(problem, options, options.step or min(default, stop or 1.0), problem.system.kinks(stop))
+        super().__init__(problem, options, options.step or min(default, float(problem.times[-1]) or 1.0))
         steps = self.steps
         self._noise: OrnsteinUhlenbeck | Surroundings = (
             OrnsteinUhlenbeck(steps, model.omega_c, model.kappa) if model.is_everyday else Surroundings(model, steps)

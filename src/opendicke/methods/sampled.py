@@ -89,19 +89,18 @@ class Simulator(ABC, Generic[Options]):
         problem: what is solved.
         options: how.
         step: the longest noise step.
-        kinks: times beside the problem's at which a step ends.
 
     Attributes:
-        steps: lengths of the noise steps.
+        steps: lengths of the noise steps, which end at the problem's times and where a rate or its slope jumps.
         hits: for the start and each step's end the index of the time it hits, or −1.
         hint: what to try when a trajectory stops.
     """
 
     hint: ClassVar[str] = "Try a smaller step."
 
-    def __init__(self, problem: Problem, options: Options, step: float, kinks: tuple[float, ...] = ()) -> None:
+    def __init__(self, problem: Problem, options: Options, step: float) -> None:
         self.problem, self.options, self.step = problem, options, step
-        self.steps, self.hits = noise_steps(problem.times, step, kinks)
+        self.steps, self.hits = noise_steps(problem.times, step, problem.system.kinks(float(problem.times[-1])))
 
     @abstractmethod
     def prepare(self) -> None:

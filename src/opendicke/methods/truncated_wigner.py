@@ -142,7 +142,7 @@ class WignerSimulator(Simulator[TruncatedWigner]):
     def __init__(self, problem: Problem, options: TruncatedWigner) -> None:
         model = problem.model
         self._state = coherent_state(problem.state, "TruncatedWigner")
-        super().__init__(problem, options, _step(problem, options.step), model.system.kinks(float(problem.times[-1])))
+        super().__init__(problem, options, _step(problem, options.step))
         steps = self.steps
         self._noise: VacuumNoise | FieldPaths
         self.flow: WignerFlow | MovingFlow
