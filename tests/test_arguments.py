@@ -44,6 +44,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "DickeModel": (od.DickeModel, {"n_atoms": 2, **RATES, **COUPLINGS, "n_thermal": 0.1, "drive": 1j,
                                   "atom_drive": 0.2}),
     "balanced": (od.DickeModel.balanced, {"n_atoms": 2, **RATES, "coupling": 1.0}),
+    "bad_cavity": (od.DickeModel.bad_cavity, {"n_atoms": 2, "gamma": 0.1, "kappa": 1.0, "omega_a": 0.5}),
     "tavis_cummings": (od.DickeModel.tavis_cummings, {"n_atoms": 2, **RATES, "coupling": 1.0}),
     "replace": (MODEL.replace, {"n_atoms": 3, "kappa": 2.0, "coupling": 1.0}),
     "SpinCoherent": (od.SpinCoherent, {"theta": 1.0, "phi": 0.5, "alpha": 1j, "cavity": None}),

@@ -224,3 +224,32 @@ def test_minus_zero_is_zero() -> None:
     state = od.SpinCoherent(-0.0, -0.0, alpha=complex(-0.0, -0.0))
     signs = [np.copysign(1, x) for x in (model.omega_a, model.omega_c, model.g_plus, state.theta, state.alpha.imag)]
     assert signs == [1] * 5
+
+
+@pytest.mark.parametrize(
+    ("n_atoms", "drive", "photons", "worst"), [(1, 0.5j, 0.2, 1.2), (1, 0.0, 0.0, 0.8), (4, 0.3, 0.0, 0.35)]
+)
+def test_a_bad_cavity_is_collective_decay(n_atoms: int, drive: complex, photons: float, worst: float) -> None:
+    """Against the equation of the spin alone: the error is what the docstring says, and half of it at twice kappa.
+
+    (Thermal light speeds the atom up by 2 n + 1.)
+    """
+    qutip = pytest.importorskip("qutip")
+    gamma, times = 1 / n_atoms, np.linspace(0.0, 4.0, 9)
+    down, up = (qutip.jmat(n_atoms / 2, axis) for axis in "-+")
+    jumps = [np.sqrt((photons + 1) * gamma) * down, np.sqrt(photons * gamma) * up]
+    hamiltonian, options = drive * up + np.conj(drive) * down, {"rtol": 1e-9, "atol": 1e-11}
+    inversion = [qutip.jmat(n_atoms / 2, "z")]
+    start = qutip.basis(n_atoms + 1, 0)
+    exact = qutip.mesolve(hamiltonian, start, times, jumps, e_ops=inversion, options=options).expect[0]
+    errors = []
+    for ratio in (10.0, 20.0):
+        light = {"n_thermal": photons, "atom_drive": drive}
+        model = od.DickeModel.bad_cavity(n_atoms=n_atoms, gamma=gamma, kappa=ratio, **light)
+        method = od.Lindblad(max_top_population=1e-6, rtol=1e-7, atol=1e-9)
+        answer = od.solve(model, od.Inverted(), times, method, ["Sz"])
+        errors.append(float(np.abs(answer.Sz.values - exact).max()) / n_atoms)
+        assert errors[-1] < worst / ratio
+    assert 1.7 < errors[0] / errors[1] < 2.3
+    with pytest.raises(ValueError, match=r"^kappa: expected a bad cavity: at least 2 n_atoms gamma = 2"):
+        od.DickeModel.bad_cavity(n_atoms=n_atoms, gamma=gamma, kappa=1.9)
