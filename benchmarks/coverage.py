@@ -13,12 +13,12 @@ from scipy import stats
 from tests.spin_cases import TRAJECTORIES, random_case
 
 from benchmarks.timing import table
-from opendicke.analysis.correlations import covariances, photon_statistics
-from opendicke.analysis.fisher import fisher_information
-from opendicke.analysis.husimi import husimi
-from opendicke.analysis.negativity import negativity
-from opendicke.analysis.spin_states import mixedness
-from opendicke.analysis.squeezing import squeezing
+from opendicke.moments.correlations import covariances, photon_statistics
+from opendicke.moments.squeezing import squeezing
+from opendicke.spin.fisher import fisher_information
+from opendicke.spin.husimi import husimi
+from opendicke.spin.negativity import negativity
+from opendicke.spin.state import mixedness
 
 FIRST = 800
 

@@ -19,6 +19,6 @@ def test_modules_are_attributes() -> None:
 
 def test_modules_are_loaded_when_they_are_used() -> None:
     program = (
-        "import sys, opendicke as od; assert 'opendicke.analysis.negativity' not in sys.modules; od.analysis.negativity"
+        "import sys, opendicke as od; assert 'opendicke.spin.negativity' not in sys.modules; od.analysis.negativity"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 import opendicke as od
 from opendicke.analysis import fixed_points, flow, phases, tunnelling
-from opendicke.analysis.steady_states import steady_states
 from opendicke.grid import TAKEN
 from opendicke.observables.catalogue import select
+from opendicke.steady.grid import steady_states
 
 RATES: dict[str, Any] = {"omega_a": 1.0, "omega_c": 1.0, "kappa": 1.0}
 COUPLINGS: dict[str, Any] = {"g_minus": 1.8, "g_plus": 0.782}

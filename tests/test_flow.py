@@ -8,10 +8,10 @@ from scipy.integrate import solve_ivp
 
 from mean_field_reference import flow
 from opendicke import DickeModel, Inverted, SpinCoherent
-from opendicke.analysis.fixed_points import fixed_point
-from opendicke.analysis.flow import attractor, lyapunov_exponent, relax
 from opendicke.engine import mean_flow
 from opendicke.engine.compile import from_python
+from opendicke.phases.fixed_points import fixed_point
+from opendicke.phases.flow import attractor, lyapunov_exponent, relax
 
 UNIT = DickeModel(n_atoms=100, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=1.8, g_plus=0.782)
 START = SpinCoherent(2.0, 1.0, alpha=3.0 - 1.0j)

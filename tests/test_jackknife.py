@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 import opendicke as od
 from moment_data import dataset_of, spin_channels
-from opendicke.analysis.correlations import covariances, photon_statistics
-from opendicke.analysis.jackknife import Batches, ChannelMeans, interval, jackknife, jackknife_samples
-from opendicke.analysis.squeezing import fisher_information_bound, squeezing
+from opendicke.moments.correlations import covariances, photon_statistics
+from opendicke.moments.jackknife import Batches, ChannelMeans, interval, jackknife, jackknife_samples
+from opendicke.moments.squeezing import fisher_information_bound, squeezing
 from opendicke.observables.catalogue import CHANNELS, VARIABLES, from_channels
 
 MODEL = od.DickeModel(n_atoms=5, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=1.0, g_plus=0.6)

@@ -13,9 +13,9 @@ from scipy.optimize import brentq, minimize_scalar
 
 from mean_field_reference import leading, solve_fixed_point
 from opendicke import DickeModel
-from opendicke.analysis.fixed_points import fixed_point, fixed_points
-from opendicke.analysis.flow import relax
-from opendicke.analysis.phases import PHASES, Boundary, boundaries, phase, phase_diagram, tricritical_point
+from opendicke.phases.diagram import PHASES, Boundary, boundaries, phase, phase_diagram, tricritical_point
+from opendicke.phases.fixed_points import fixed_point, fixed_points
+from opendicke.phases.flow import relax
 
 UNIT = DickeModel(n_atoms=100, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=1.8, g_plus=0.782)
 MODELS = [

@@ -10,14 +10,14 @@ import qutip
 from scipy.sparse.linalg import splu
 
 import opendicke as od
-from opendicke.analysis import slow_modes
-from opendicke.analysis.slow_modes import SlowModes
-from opendicke.analysis.spin_states import mixedness
-from opendicke.analysis.steady_state import liouvillian_spectrum, steady_state
 from opendicke.methods.davidson import NotConverged, modes_near
 from opendicke.methods.lindblad import channels_of
 from opendicke.methods.liouvillian import Resolvent, Sector
 from opendicke.observables.catalogue import from_channels
+from opendicke.spin.state import mixedness
+from opendicke.steady import slow_modes
+from opendicke.steady.slow_modes import SlowModes
+from opendicke.steady.state import liouvillian_spectrum, steady_state
 
 BISTABLE = od.DickeModel(n_atoms=6, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=1.8, g_plus=0.782)
 #: (even, odd) gaps of the master equation at these parameters, from runs in time with two cutoffs.

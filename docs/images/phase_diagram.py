@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import opendicke as od
-from opendicke.analysis.phases import boundaries, phase_diagram
+from opendicke.phases.diagram import boundaries, phase_diagram
 from opendicke.plots import phases, style
 
 model = od.DickeModel.balanced(n_atoms=1, omega_a=1.0, omega_c=1.0, kappa=1.0, coupling=1.0)

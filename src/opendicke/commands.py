@@ -369,7 +369,7 @@ def phases(omega_a: float, omega_c: float, kappa: float, g_max: float, points: i
 
     import opendicke as od
     from opendicke import files
-    from opendicke.analysis import phases as theory
+    from opendicke.phases import diagram as theory
     from opendicke.plots import style
     from opendicke.plots.phases import diagram_figure
 

@@ -17,7 +17,7 @@ def place_of(name: str) -> str:
     The sources are read, not imported: that would take a hundred times as long.
 
     >>> place_of("husimi"), place_of("instanton"), place_of("nothing")
-    ('from opendicke.analysis.husimi import husimi', 'from opendicke.analysis.tunnelling import instanton', '')
+    ('from opendicke.spin.husimi import husimi', 'from opendicke.analysis.tunnelling import instanton', '')
     """
     if name.startswith("_") or not name.isidentifier():
         return ""

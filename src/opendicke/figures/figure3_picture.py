@@ -14,10 +14,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from opendicke.analysis.phases import boundaries, phase_diagram
 from opendicke.analysis.tunnelling import BISTABLE_CUT, Landscape
 from opendicke.figures.figure3 import FULL, G_MINUS, G_PLUS, Plan, Transition, cuts
 from opendicke.model import DickeModel
+from opendicke.phases.diagram import boundaries, phase_diagram
 from opendicke.plots import phases, style
 from opendicke.plots.bloch import View, mark
 from opendicke.plots.husimi import plot_husimi_sphere

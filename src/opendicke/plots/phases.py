@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from opendicke.analysis.phases import PHASES, Boundary
+from opendicke.phases.diagram import PHASES, Boundary
 from opendicke.plots import style
 
 #: Fill of each phase: tints of the Okabe–Ito palette, told apart with every common colour blindness and by lightness.
@@ -42,8 +42,8 @@ def phase_diagram(
     """Draw a phase diagram: areas from its labels, lines from the closed-form boundaries.
 
     Args:
-        data: from :func:`opendicke.analysis.phases.phase_diagram`.
-        lines: from :func:`opendicke.analysis.phases.boundaries`, for the same model.
+        data: from :func:`opendicke.phases.diagram.phase_diagram`.
+        lines: from :func:`opendicke.phases.diagram.boundaries`, for the same model.
         ax: where to draw; by default the current axes.
         legend: whether to name the phases and lines beside the axes.
 
@@ -91,8 +91,8 @@ def diagram_figure(data: xr.Dataset, lines: Iterable[Boundary] = ()) -> Figure:
     """A phase diagram as a figure of its own, for the width of one column and its legend.
 
     Args:
-        data: from :func:`opendicke.analysis.phases.phase_diagram`.
-        lines: from :func:`opendicke.analysis.phases.boundaries`, for the same model.
+        data: from :func:`opendicke.phases.diagram.phase_diagram`.
+        lines: from :func:`opendicke.phases.diagram.boundaries`, for the same model.
 
     Returns:
         the figure.

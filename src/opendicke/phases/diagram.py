@@ -27,8 +27,8 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks
-from opendicke.analysis.fixed_points import MARGINAL, stability_margin, superradiant_precession
 from opendicke.model import DickeModel, check_model
+from opendicke.phases.fixed_points import MARGINAL, stability_margin, superradiant_precession
 
 #: Names of the phases. A label is the sum of 1 (normal state stable), 2 (SR+ stable), 4 (inverted state stable).
 PHASES: dict[int, str] = {

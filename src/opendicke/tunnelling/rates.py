@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks
-from opendicke.analysis.jackknife import leave_one_out
-from opendicke.analysis.tunnelling.classify import MINUS, NORMAL, PLUS, TRANSIT, Passages, check_labels, last_visited
+from opendicke.moments.jackknife import leave_one_out
+from opendicke.tunnelling.classify import MINUS, NORMAL, PLUS, TRANSIT, Passages, check_labels, last_visited
 
 
 @dataclass(frozen=True)

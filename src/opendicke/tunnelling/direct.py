@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks
-from opendicke.analysis.tunnelling.classify import (
+from opendicke.ensemble.executors import check_executor
+from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
+from opendicke.ensemble.streams import stream
+from opendicke.methods.nuhops import NuHOPS
+from opendicke.methods.truncated_wigner import TruncatedWigner
+from opendicke.model import DickeModel
+from opendicke.problem import Executor, Progress
+from opendicke.progress import meter
+from opendicke.tunnelling.classify import (
     STATES,
     TRANSIT,
     Classifier,
@@ -20,16 +28,8 @@ from opendicke.analysis.tunnelling.classify import (
     check_labels,
     last_visited,
 )
-from opendicke.analysis.tunnelling.landscape import Landscape
-from opendicke.analysis.tunnelling.walker import Basin, Walk, check_walked, walk
-from opendicke.ensemble.executors import check_executor
-from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
-from opendicke.ensemble.streams import stream
-from opendicke.methods.nuhops import NuHOPS
-from opendicke.methods.truncated_wigner import TruncatedWigner
-from opendicke.model import DickeModel
-from opendicke.problem import Executor, Progress
-from opendicke.progress import meter
+from opendicke.tunnelling.landscape import Landscape
+from opendicke.tunnelling.walker import Basin, Walk, check_walked, walk
 
 #: Looks in one piece of a trajectory; only one piece is in memory at a time.
 PIECE = 64
