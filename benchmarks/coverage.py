@@ -13,12 +13,15 @@ from scipy import stats
 from tests.spin_cases import TRAJECTORIES, random_case
 
 from benchmarks.timing import table
-from opendicke.moments.correlations import covariances, photon_statistics
-from opendicke.moments.squeezing import squeezing
-from opendicke.spin.fisher import fisher_information
-from opendicke.spin.husimi import husimi
-from opendicke.spin.negativity import negativity
-from opendicke.spin.state import mixedness
+from opendicke.analysis import (
+    covariances,
+    fisher_information,
+    husimi,
+    mixedness,
+    negativity,
+    photon_statistics,
+    squeezing,
+)
 
 FIRST = 800
 

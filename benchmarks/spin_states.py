@@ -12,10 +12,7 @@ import xarray as xr
 from benchmarks.problems import STATE, model
 from benchmarks.timing import table
 from opendicke import NuHOPS, Serial, solve
-from opendicke.spin.fisher import fisher_information
-from opendicke.spin.husimi import husimi
-from opendicke.spin.negativity import negativity
-from opendicke.spin.state import mixedness
+from opendicke.analysis import fisher_information, husimi, mixedness, negativity
 
 TIME = 7.5
 WORKS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from opendicke import NuHOPS, Serial, solve
+from opendicke.analysis import liouvillian_spectrum
 from opendicke.analysis.tunnelling import (
     BISTABLE_CUT,
     Landscape,
@@ -23,7 +24,6 @@ from opendicke.analysis.tunnelling import (
     lagged_rates,
     linear_populations,
 )
-from opendicke.steady.state import liouvillian_spectrum
 
 POSITIONS = (0.5, 0.6, 0.7, 0.8, 0.9)
 #: Trajectories are 3.2 N long, since the states live longer at larger N.

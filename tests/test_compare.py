@@ -11,10 +11,9 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 import opendicke as od
+from opendicke.analysis import covariances, interval
 from opendicke.comparison import normal_errors, summary, welch
 from opendicke.description import restore
-from opendicke.moments.correlations import covariances
-from opendicke.moments.jackknife import interval
 from opendicke.plots.compare import curves, deviations
 
 FIG1 = od.DickeModel.balanced(n_atoms=4, omega_a=1.0, omega_c=2.5, kappa=0.5, coupling=2.257432169523594)

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 import opendicke as od
 from opendicke import files
+from opendicke.analysis import covariances
 from opendicke.cli import main
 from opendicke.figures import figure2
-from opendicke.moments.correlations import covariances
 
 Datasets = dict[str, xr.Dataset]
 TIMES = figure2.TIMES[::5]

@@ -12,11 +12,10 @@ from click.testing import CliRunner
 
 import opendicke as od
 from opendicke import files
+from opendicke.analysis import fixed_point, squeezing
 from opendicke.analysis.tunnelling import BISTABLE_CUT, fit_exponent, occupation, watch
 from opendicke.cli import main
 from opendicke.figures import bistable, figure3, figure3_picture
-from opendicke.moments.squeezing import squeezing
-from opendicke.phases.fixed_points import fixed_point
 
 Datasets = dict[str, xr.Dataset]
 TIMES = bistable.TIMES[:81]

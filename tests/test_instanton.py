@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 import opendicke as od
+from opendicke.analysis import fixed_point, fluctuations
 from opendicke.analysis.tunnelling import BISTABLE_CUT, instanton
 from opendicke.engine.least_noise import pushed
-from opendicke.phases.fixed_points import fixed_point
-from opendicke.phases.gaussian import fluctuations
 from opendicke.tunnelling.doubled import MIRROR, DoubledFlow, at_rest
 
 MODEL = BISTABLE_CUT.model(0.7, n_atoms=1)

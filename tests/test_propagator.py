@@ -6,10 +6,10 @@ import qutip
 from scipy.linalg import expm
 
 import opendicke as od
+from opendicke.analysis import steady_state
 from opendicke.methods import lindblad, propagator
 from opendicke.methods.integration import Watch
 from opendicke.problem import Problem
-from opendicke.steady.state import steady_state
 
 FAST_ATOM = od.DickeModel.balanced(n_atoms=1, omega_a=2000, omega_c=1, kappa=0.5, coupling=0.9 * np.sqrt(2000))
 FAST_LOSS = od.DickeModel(n_atoms=2, omega_a=1.0, omega_c=2.0, kappa=400.0, g_minus=20.0, g_plus=-7.0)

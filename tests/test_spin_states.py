@@ -9,12 +9,17 @@ import qutip
 import xarray as xr
 
 import opendicke as od
+from opendicke.analysis import (
+    fisher_information,
+    husimi,
+    jackknife_samples,
+    mixedness,
+    negativity,
+    pure_states,
+    spin_state,
+)
 from opendicke.methods.lindblad import spin_matrices
-from opendicke.moments.jackknife import jackknife_samples
-from opendicke.spin.fisher import fisher_information
-from opendicke.spin.husimi import husimi
-from opendicke.spin.negativity import negativity
-from opendicke.spin.state import mixedness, pure_states, rotate_to_lab, spin_state
+from opendicke.spin.state import rotate_to_lab
 from spin_cases import covered, mean_z, part, random_case, rotation, states_dataset
 
 CASES = range(60)

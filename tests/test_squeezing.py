@@ -22,12 +22,9 @@ from moment_data import (
     sampled_dataset_of,
     spin_channels,
 )
+from opendicke.analysis import Estimate, fisher_information_bound, fixed_point, fluctuations, squeezing
 from opendicke.figures.bistable import normal_squeezing
 from opendicke.methods.lindblad import spin_matrices
-from opendicke.moments.jackknife import Estimate
-from opendicke.moments.squeezing import fisher_information_bound, squeezing
-from opendicke.phases.fixed_points import fixed_point
-from opendicke.phases.gaussian import fluctuations
 from opendicke.problem import Problem
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "exact.json").read_text())

@@ -12,12 +12,7 @@ import xarray as xr
 
 import opendicke as od
 from opendicke import files
-from opendicke.moments.correlations import covariances
-from opendicke.moments.jackknife import interval
-from opendicke.moments.squeezing import squeezing
-from opendicke.spin.husimi import husimi
-from opendicke.spin.negativity import negativity
-from opendicke.spin.state import mixedness
+from opendicke.analysis import covariances, husimi, interval, mixedness, negativity, squeezing
 from opendicke.sweep import with_point
 
 MODEL = od.DickeModel(n_atoms=4, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=1.0, g_plus=0.5)

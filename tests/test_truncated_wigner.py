@@ -13,12 +13,11 @@ import pytest
 import xarray as xr
 
 import opendicke as od
+from opendicke.analysis import fixed_point, fluctuations
 from opendicke.engine.wigner import VacuumNoise, VacuumPath, WignerFlow
 from opendicke.ensemble.streams import stream
 from opendicke.methods import truncated_wigner
 from opendicke.methods.truncated_wigner import TruncatedWigner, WignerSimulator, draw_spin
-from opendicke.phases.fixed_points import fixed_point
-from opendicke.phases.gaussian import fluctuations
 from opendicke.problem import Problem
 
 #: Largest |z| allowed among at most 80 real numbers: a correct method fails with probability 80 × 7e-6 = 5e-4.

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import opendicke as od
+from opendicke.analysis import FixedPoint
 from opendicke.analysis.tunnelling import (
     BISTABLE_CUT,
     Classifier,
@@ -16,7 +17,6 @@ from opendicke.analysis.tunnelling import (
     occupied,
     watch,
 )
-from opendicke.phases.fixed_points import FixedPoint
 
 LANDSCAPE = Landscape.of(BISTABLE_CUT.model(0.688, n_atoms=100))
 REGIONS = Regions.of(LANDSCAPE)

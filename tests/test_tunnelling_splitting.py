@@ -16,10 +16,10 @@ from opendicke.analysis.tunnelling import (
     escape_rate,
     fit_populations,
     linear_populations,
-    pushed_flow,
     watch,
 )
 from opendicke.engine.compile import from_python
+from opendicke.tunnelling import pushed_flow
 from opendicke.tunnelling.splitting import _Climb, _pilot, _Replica
 from opendicke.tunnelling.walker import NuHOPSWalker, walk
 

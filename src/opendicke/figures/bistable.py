@@ -21,6 +21,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from opendicke import checks
+from opendicke.analysis import fixed_point, fluctuations, jackknife_samples
 from opendicke.analysis.tunnelling import (
     Exponent,
     Landscape,
@@ -37,9 +38,6 @@ from opendicke.ensemble.store import Store
 from opendicke.methods.nuhops import NuHOPS
 from opendicke.methods.truncated_wigner import TruncatedWigner
 from opendicke.model import DickeModel
-from opendicke.moments.jackknife import jackknife_samples
-from opendicke.phases.fixed_points import fixed_point
-from opendicke.phases.gaussian import fluctuations
 from opendicke.problem import Executor, Progress
 from opendicke.solve import solve
 from opendicke.spin.state import apply_spin

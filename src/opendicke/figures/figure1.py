@@ -21,6 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from opendicke.analysis import husimi
 from opendicke.ensemble.store import Store
 from opendicke.figures.figure1_setup import (
     LATER_TIME,
@@ -42,7 +43,6 @@ from opendicke.plots.bloch import View, legend_handles, plot_bloch, scaled_spin
 from opendicke.plots.husimi import plot_husimi_map
 from opendicke.problem import Executor, Progress
 from opendicke.solve import solve
-from opendicke.spin.husimi import husimi
 
 __all__ = [
     "LATER_TIME", "MARKED_TIME", "N_ATOMS", "PANELS", "TILTED", "TIMES", "TRAJECTORIES", "Panel", "check", "model",

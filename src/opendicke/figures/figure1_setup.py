@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from opendicke.analysis import fixed_points
 from opendicke.model import DickeModel
-from opendicke.phases.fixed_points import fixed_points
 from opendicke.states import Normal, SpinCoherent
 
 TILTED = SpinCoherent(theta=math.pi / 4, phi=math.pi)

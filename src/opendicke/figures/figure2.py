@@ -22,17 +22,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from opendicke.analysis import covariances, fixed_points, negativity
 from opendicke.ensemble.store import Store
 from opendicke.figures.figure1_setup import TILTED, model, written
 from opendicke.figures.statement import Statement
 from opendicke.methods.cumulants import Cumulants, UnphysicalWarning
 from opendicke.methods.nuhops import NuHOPS
-from opendicke.moments.correlations import covariances
-from opendicke.phases.fixed_points import fixed_points
 from opendicke.plots import style
 from opendicke.problem import Executor, Progress
 from opendicke.solve import solve
-from opendicke.spin.negativity import negativity
 
 N_ATOMS = (100, 500, 1000)
 CUMULANT_ATOMS = 500

@@ -29,16 +29,15 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from opendicke.analysis import husimi, phase_diagram
 from opendicke.analysis.tunnelling import BISTABLE_CUT, Crossing, Exponent, Landscape, crossing
 from opendicke.ensemble.store import Store
 from opendicke.figures.bistable import TIMES, TOLERANCE, Runs, along, exponent, observe
 from opendicke.figures.statement import Statement
 from opendicke.methods.nuhops import NuHOPS
 from opendicke.model import DickeModel
-from opendicke.phases.diagram import phase_diagram
 from opendicke.plots.tunnelling import Name
 from opendicke.problem import Executor, Progress
-from opendicke.spin.husimi import husimi
 from opendicke.states import Normal
 from opendicke.sweep import sweep
 

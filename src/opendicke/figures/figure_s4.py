@@ -27,12 +27,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from opendicke.analysis import fixed_point
 from opendicke.analysis.tunnelling import Exponent, populations
 from opendicke.ensemble.store import Store
 from opendicke.figures.bistable import TIMES, Runs, exponent, observe
 from opendicke.figures.statement import Statement
 from opendicke.model import DickeModel
-from opendicke.phases.fixed_points import fixed_point
 from opendicke.plots import style
 from opendicke.plots.tunnelling import Name, atom_colours, plot_populations, plot_visits
 from opendicke.problem import Executor, Progress

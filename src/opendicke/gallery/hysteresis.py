@@ -24,19 +24,18 @@ import xarray as xr
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from opendicke.analysis import fixed_points, interval, jackknife
+from opendicke.analysis.tunnelling import BISTABLE_CUT
 from opendicke.ensemble.store import Store
 from opendicke.figures.statement import Statement
 from opendicke.methods.nuhops import NuHOPS
 from opendicke.model import DickeModel
-from opendicke.moments.jackknife import interval, jackknife
 from opendicke.observables.catalogue import CHANNELS
-from opendicke.phases.fixed_points import fixed_points
 from opendicke.plots import style
 from opendicke.problem import Executor, Progress
 from opendicke.signals import Ramp
 from opendicke.solve import solve
 from opendicke.states import Normal
-from opendicke.tunnelling.cut import BISTABLE_CUT
 
 N_ATOMS = (100, 1000)
 #: Times of the way there, 1/κ.

@@ -24,12 +24,12 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from opendicke.analysis import fixed_points
 from opendicke.ensemble.store import Store
 from opendicke.figures.statement import Statement
 from opendicke.methods.mean_field import MeanField
 from opendicke.methods.nuhops import NuHOPS
 from opendicke.model import DickeModel
-from opendicke.phases.fixed_points import fixed_points
 from opendicke.plots import style
 from opendicke.problem import Executor, Progress
 from opendicke.signals import Ramp

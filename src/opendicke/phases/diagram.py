@@ -42,7 +42,7 @@ PHASES: dict[int, str] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Boundary:
+class PhaseBoundary:
     """One stretch of a line on which the phase changes, in the quadrant g₋, g₊ ≥ 0.
 
     Attributes:
@@ -142,7 +142,7 @@ def tricritical_point(model: DickeModel) -> tuple[float, float]:
     return float(g_minus[0]), float(g_plus[0])
 
 
-def boundaries(model: DickeModel, g_max: float, points: int = 400) -> tuple[Boundary, ...]:
+def phase_boundaries(model: DickeModel, g_max: float, points: int = 400) -> tuple[PhaseBoundary, ...]:
     r"""The lines on which the phase changes, each followed to the edge of the square [0, g_max]².
 
     Args:
@@ -159,7 +159,7 @@ def boundaries(model: DickeModel, g_max: float, points: int = 400) -> tuple[Boun
         ValueError: if κ = 0, ``g_max`` is not between 1e-30 and 1e30, or ``points`` < 2.
 
     >>> model = DickeModel.balanced(n_atoms=1, omega_a=1, omega_c=1, kappa=1, coupling=1)
-    >>> [line.name for line in boundaries(model, g_max=3.5)]
+    >>> [line.name for line in phase_boundaries(model, g_max=3.5)]
     ['pole flip', 'saddle-node', 'saddle-node', 'pitchfork', 'subcritical pitchfork', 'Hopf']
     """
     _need_loss(model)
@@ -169,7 +169,7 @@ def boundaries(model: DickeModel, g_max: float, points: int = 400) -> tuple[Boun
     if model.omega_a * model.omega_c < 0:
         lines = [(name, g_plus, g_minus) for name, g_minus, g_plus in lines]
     reaching = [line for line in lines if bool(((line[1] <= extent) & (line[2] <= extent)).any())]
-    return tuple(Boundary(*line) for line in reaching)
+    return tuple(PhaseBoundary(*line) for line in reaching)
 
 
 def _lines(model: DickeModel, extent: float, count: int) -> list[tuple[str, NDArray[np.float64], NDArray[np.float64]]]:

@@ -46,7 +46,7 @@ def fisher_information(
     Args:
         dataset: an answer of :func:`opendicke.solve` with ``keep_states``.
         times: some of its ``state_time``, in units of one over the rates; None for all.
-        parity: symmetrise first, see :func:`opendicke.spin.state.spin_state`.
+        parity: symmetrise first, see :func:`opendicke.analysis.spin_state`.
         batches: groups of trajectories for bias and error bars, >= 2; 95 % intervals follow from Student's t with one
             degree of freedom less.
 

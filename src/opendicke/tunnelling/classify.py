@@ -126,7 +126,7 @@ def linear_populations(spins: NDArray[np.float64], landscape: Landscape) -> NDAr
     Returns:
         shape (..., 3).
 
-    >>> from opendicke.tunnelling.cut import BISTABLE_CUT
+    >>> from opendicke.analysis.tunnelling import BISTABLE_CUT
     >>> landscape = Landscape.of(BISTABLE_CUT.model(0.7, n_atoms=10))
     >>> linear_populations(landscape.superradiant.mirror().m, landscape).round(9) + 0.0
     array([0., 0., 1.])

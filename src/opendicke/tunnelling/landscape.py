@@ -42,7 +42,7 @@ class Landscape:
         Raises:
             ValueError: if the model is not in the bistable phase.
 
-        >>> from opendicke.tunnelling.cut import BISTABLE_CUT
+        >>> from opendicke.analysis.tunnelling import BISTABLE_CUT
         >>> Landscape.of(BISTABLE_CUT.model(0.688, n_atoms=100)).superradiant.m.round(3)
         array([ 0.376, -0.258, -0.206])
         """

@@ -64,7 +64,7 @@ def poisson_rate(events: int, exposure: float, confidence: float = 0.95) -> Rate
 
 
 @dataclass(frozen=True)
-class TunnellingRates:
+class Rates:
     """γ_ns (into one superradiant state), γ_sn and γ_ss (into the other), in the model's units."""
 
     ns: Rate
@@ -72,7 +72,7 @@ class TunnellingRates:
     ss: Rate
 
 
-def count_rates(passages: Passages) -> TunnellingRates:
+def count_rates(passages: Passages) -> Rates:
     r"""Maximum likelihood on counts and residence times, :math:`\gamma_{ns} = K_{n\to s}/2T_n` and so on.
 
     Raises:
@@ -87,9 +87,7 @@ def count_rates(passages: Passages) -> TunnellingRates:
     into_s = int(counts[NORMAL, PLUS] + counts[NORMAL, MINUS])
     into_n = int(counts[PLUS, NORMAL] + counts[MINUS, NORMAL])
     across = int(counts[PLUS, MINUS] + counts[MINUS, PLUS])
-    return TunnellingRates(
-        poisson_rate(into_s, 2 * float(time[NORMAL])), poisson_rate(into_n, in_s), poisson_rate(across, in_s)
-    )
+    return Rates(poisson_rate(into_s, 2 * float(time[NORMAL])), poisson_rate(into_n, in_s), poisson_rate(across, in_s))
 
 
 def populations(rates: tuple[float, float, float], start: NDArray[np.float64], times: ArrayLike) -> NDArray[np.float64]:
