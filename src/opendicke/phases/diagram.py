@@ -58,6 +58,9 @@ class PhaseBoundary:
 def phase(model: DickeModel) -> str:
     """The phase of one model, one of the values of :data:`PHASES`.
 
+    Args:
+        model: the model; ``n_atoms`` does not matter, κ > 0.
+
     Raises:
         ValueError: if κ = 0, where no fixed point attracts (see :func:`phase_diagram`).
 
@@ -123,6 +126,9 @@ def tricritical_point(model: DickeModel) -> tuple[float, float]:
     r"""(g₋, g₊) at which the pitchfork turns subcritical and the saddle-node line begins.
 
     .. math:: \delta = |\omega_a|\sqrt R,\qquad \sigma = |\omega_a/\omega_c|\,R
+
+    Args:
+        model: the model; its couplings and ``n_atoms`` do not matter.
 
     Raises:
         ValueError: if ω_aω_c ≤ 0 or κ = 0.

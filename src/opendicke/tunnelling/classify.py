@@ -181,6 +181,7 @@ class PassageCounter:
     Args:
         spacing: time between two labels.
         skip: time at the start of the trajectory that is not counted.
+        passages: what was counted before, and is added to; by default nothing.
     """
 
     spacing: float

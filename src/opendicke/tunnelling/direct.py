@@ -61,6 +61,9 @@ class Watched:
 def occupied(labels: NDArray[np.int8]) -> NDArray[np.float64]:
     """Indicators of the state visited last (all 0 before any was): shape (..., times, 3).
 
+    Args:
+        labels: of classified trajectories (-1 in transit, else the state's number), shape (..., times).
+
     >>> occupied(np.array([[0, -1, 1]], dtype=np.int8))[0].argmax(axis=-1)
     array([0, 0, 1])
     """

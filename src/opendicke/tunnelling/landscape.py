@@ -28,7 +28,14 @@ POINTS = 6
 
 @dataclass(frozen=True, eq=False)
 class Landscape:
-    """Attractors and saddle of a bistable model (SR+ and SR− with m_x > 0)."""
+    """Attractors and saddle of a bistable model, found by :meth:`of`.
+
+    Args:
+        model: the model.
+        normal: its normal state, stable.
+        superradiant: its state SR+ with m_x > 0, stable.
+        saddle: its state SR− with m_x > 0, unstable.
+    """
 
     model: DickeModel
     normal: FixedPoint

@@ -27,7 +27,13 @@ from opendicke.tunnelling.classify import MINUS, NORMAL, PLUS, TRANSIT, Passages
 
 @dataclass(frozen=True)
 class Rate:
-    """A rate with its 95 % confidence interval; ``low`` is 0 where only an upper limit is known."""
+    """A rate with its confidence interval, of 95 % unless another was asked for; in the model's units.
+
+    Args:
+        value: the rate, 0 where nothing was seen.
+        low: lower end of the interval, 0 where only an upper limit is known.
+        high: upper end of the interval.
+    """
 
     value: float
     low: float
@@ -47,6 +53,16 @@ def poisson_rate(events: int, exposure: float, confidence: float = 0.95) -> Rate
 
     With no events the interval is one-sided: :math:`\gamma < -\ln(a)/T`.
 
+    Args:
+        events: how many were seen, K >= 0.
+        exposure: time T > 0 in which they could have happened.
+        confidence: probability 1 − a that the interval holds the rate, between 0 and 1.
+
+    Raises:
+        TypeError, ValueError: for numbers that are none of these.
+
+    Source: F. Garwood, Biometrika 28, 437 (1936).
+
     >>> rate = poisson_rate(0, 100.0)
     >>> rate.is_limit, round(rate.high, 4)
     (True, 0.03)
@@ -65,7 +81,13 @@ def poisson_rate(events: int, exposure: float, confidence: float = 0.95) -> Rate
 
 @dataclass(frozen=True)
 class Rates:
-    """γ_ns (into one superradiant state), γ_sn and γ_ss (into the other), in the model's units."""
+    """The three rates of tunnelling, in the model's units.
+
+    Args:
+        ns: γ_ns, from the normal state into one of the two superradiant ones.
+        sn: γ_sn, from a superradiant state into the normal one.
+        ss: γ_ss, from a superradiant state into the other.
+    """
 
     ns: Rate
     sn: Rate
@@ -74,6 +96,9 @@ class Rates:
 
 def count_rates(passages: Passages) -> Rates:
     r"""Maximum likelihood on counts and residence times, :math:`\gamma_{ns} = K_{n\to s}/2T_n` and so on.
+
+    Args:
+        passages: of classified trajectories, from :func:`opendicke.analysis.tunnelling.classify` or ``watch``.
 
     Raises:
         ValueError: if no time was spent in one of the states.
@@ -91,7 +116,18 @@ def count_rates(passages: Passages) -> Rates:
 
 
 def populations(rates: tuple[float, float, float], start: NDArray[np.float64], times: ArrayLike) -> NDArray[np.float64]:
-    r"""p_n, p_s+, p_s− at ``times`` from ``start``, for rates (γ_ns, γ_sn, γ_ss): shape (times, 3).
+    r"""Populations p_n, p_s+, p_s− of the three states, as the rates change them: shape (times, 3).
+
+    .. math:: \dot p_s = 2\gamma_{ns}p_n - \gamma_{sn}p_s,\quad p_s = p_{s+} + p_{s-} = 1 - p_n,\qquad
+              \frac{d}{dt}(p_{s+} - p_{s-}) = -(\gamma_{sn} + 2\gamma_{ss})(p_{s+} - p_{s-})
+
+    Args:
+        rates: (γ_ns, γ_sn, γ_ss), each >= 0.
+        start: p_n, p_s+, p_s− at time 0, shape (3,).
+        times: times >= 0 at which they are wanted, shape (times,).
+
+    Raises:
+        TypeError, ValueError: for negative numbers, or other shapes.
 
     >>> populations((0.1, 0.2, 0.0), np.array([1.0, 0.0, 0.0]), [0.0, 1e9]).round(3)
     array([[1.  , 0.  , 0.  ],
