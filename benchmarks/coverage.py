@@ -13,12 +13,15 @@ from scipy import stats
 from tests.spin_cases import TRAJECTORIES, random_case
 
 from benchmarks.timing import table
-from opendicke.analysis.correlations import covariances, photon_statistics
-from opendicke.analysis.fisher import fisher_information
-from opendicke.analysis.husimi import husimi
-from opendicke.analysis.negativity import negativity
-from opendicke.analysis.spin_states import mixedness
-from opendicke.analysis.squeezing import squeezing
+from opendicke.analysis import (
+    covariances,
+    fisher_information,
+    husimi,
+    mixedness,
+    negativity,
+    photon_statistics,
+    squeezing,
+)
 
 FIRST = 800
 

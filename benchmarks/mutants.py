@@ -30,9 +30,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from opendicke.analysis import HOMES
+
 ROOT = Path(__file__).resolve().parent.parent
 #: Share of the mutants by the first folder below the package; "" stands for the modules without one.
-WEIGHTS = {"engine": 15, "methods": 25, "analysis": 32, "ensemble": 8, "observables": 5, "figures": 5, "": 10}
+WEIGHTS = {"engine": 15, "methods": 25, "tunnelling": 13, "spin": 6, "phases": 5, "moments": 5, "steady": 3,
+           "ensemble": 8, "observables": 5, "figures": 5, "": 10}  # fmt: skip
 #: These decide what is printed and drawn, not what is computed.
 LEFT_OUT = {"cli", "commands", "store_commands", "progress", "figure3_picture", "figure1_statements", "statement"}
 #: Functions that word an error or draw.
@@ -185,6 +188,8 @@ class Tests:
         # Stored numbers tell that something changed, not that it is wrong; their last digit is the compiler's.
         files = sorted(path for path in (root / "tests").glob("test_*") if path.stem != "test_golden")
         self.tests = {path: _imports(ast.parse(path.read_bytes())) for path in files}
+        for modules, _ in (*self.imports.values(), *self.tests.values()):
+            modules |= {f"opendicke.{home}" for name, home in HOMES.items() if f"opendicke.analysis.{name}" in modules}
 
     def scores(self, module: str) -> dict[Path, int]:
         """3 for a namesake, 2 for one that imports the module, 1 for one that takes something of it."""
@@ -218,6 +223,8 @@ def _imports(tree: ast.AST) -> tuple[set[str], set[str]]:
             names |= {one.name for one in node.names}
         if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "od":
             names.add(node.attr)
+        if isinstance(node, ast.Attribute) and "analysis" in (getattr(node.value, kind, "") for kind in ("id", "attr")):
+            modules.add(f"opendicke.analysis.{node.attr}")
     return modules, names
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 from benchmarks.problems import STATE, model
 from benchmarks.timing import table
 from opendicke import NuHOPS, solve
-from opendicke.analysis.negativity import negativity
+from opendicke.analysis import negativity
 
 TIME = 7.5
 

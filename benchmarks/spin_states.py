@@ -12,10 +12,7 @@ import xarray as xr
 from benchmarks.problems import STATE, model
 from benchmarks.timing import table
 from opendicke import NuHOPS, Serial, solve
-from opendicke.analysis.fisher import fisher_information
-from opendicke.analysis.husimi import husimi
-from opendicke.analysis.negativity import negativity
-from opendicke.analysis.spin_states import mixedness
+from opendicke.analysis import fisher_information, husimi, mixedness, negativity
 
 TIME = 7.5
 WORKS: dict[str, Callable[[xr.Dataset], xr.Dataset]] = {

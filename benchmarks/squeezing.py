@@ -9,9 +9,7 @@ import xarray as xr
 
 from benchmarks.timing import table
 from opendicke import DickeModel, Normal, NuHOPS, solve
-from opendicke.analysis.fixed_points import fixed_point
-from opendicke.analysis.gaussian import fluctuations
-from opendicke.analysis.squeezing import squeezing
+from opendicke.analysis import fixed_point, fluctuations, squeezing
 
 #: Trajectories for each N.
 ENSEMBLES = {100: 4096, 300: 2048, 1000: 2048, 3000: 1024, 10_000: 1024, 100_000: 512}

@@ -23,7 +23,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from opendicke import DickeModel, files
-from opendicke.analysis import phases
+from opendicke.analysis import phase_boundaries
 from opendicke.ensemble.store import Store
 from opendicke.plots import style
 
@@ -107,7 +107,7 @@ def check_untouched(before: dict[str, int], after: dict[str, int]) -> None:
 def draw(result: xr.Dataset, place: Path) -> None:
     """Photons, the share of the largest spin, and trajectories per point, over the mean-field boundaries."""
     model = DickeModel(n_atoms=1, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=0.0, g_plus=0.0)
-    lines = phases.boundaries(model, g_max=2.4)
+    lines = phase_boundaries(model, g_max=2.4)
     last = result.isel(time=-1)
     panels = (
         (last.n_photon / 100, r"$\langle a^\dagger a\rangle/N$", "viridis"),

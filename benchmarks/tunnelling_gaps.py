@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from opendicke import NuHOPS, Serial, solve
-from opendicke.analysis.steady_state import liouvillian_spectrum
+from opendicke.analysis import liouvillian_spectrum
 from opendicke.analysis.tunnelling import (
     BISTABLE_CUT,
     Landscape,

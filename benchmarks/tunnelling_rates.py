@@ -19,8 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from opendicke import NuHOPS, Serial, TrajectoryError, TruncatedWigner
-from opendicke.analysis.tunnelling.cut import BISTABLE_CUT
-from opendicke.analysis.tunnelling.splitting import Splitting, escape_rate
+from opendicke.analysis.tunnelling import BISTABLE_CUT, Splitting, escape_rate
 
 POSITIONS = (0.6, 0.8, 0.7, 0.65, 0.75)
 ATOMS = (100, 200, 300, 500, 1000)

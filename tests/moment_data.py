@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 import opendicke as od
-from opendicke.analysis.jackknife import interval
+from opendicke.analysis import interval
 from opendicke.observables.catalogue import CHANNELS, VARIABLES, from_channels
 
 #: Independent ensembles of each case, and trajectories in each (batches of 3 and of 4).

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 import opendicke as od
-from opendicke.analysis.jackknife import interval
+from opendicke.analysis import interval
 
 #: Trajectories of a sampled case.
 TRAJECTORIES = 96

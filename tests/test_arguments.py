@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import opendicke as od
-from opendicke.analysis import fixed_points, flow, phases, tunnelling
-from opendicke.analysis.steady_states import steady_states
+from opendicke import analysis
+from opendicke.analysis import tunnelling
 from opendicke.grid import TAKEN
 from opendicke.observables.catalogue import select
 
@@ -87,18 +87,20 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         "executor": od.Serial(), "progress": False}),
     "sweep grid": (lambda kappa, coupling: od.sweep(MODEL, {"kappa": kappa, "coupling": coupling}, STATE, [1.0],
                                                     od.MeanField(), ["Sz"]), {"kappa": [1.0], "coupling": [0.5]}),
-    "steady_states": (steady_states, {"model": MODEL.replace(n_atoms=1), "grid": {"coupling": [0.5]}, "photons": 6,
-                                      "max_top_population": 1e-3, "max_memory": 1.0, "progress": False}),
-    "phase": (phases.phase, {"model": MODEL}),
-    "phase_diagram": (phases.phase_diagram, {"model": MODEL, "g_minus": [1.0], "g_plus": [1.0, 2.0]}),
-    "tricritical_point": (phases.tricritical_point, {"model": MODEL}),
-    "boundaries": (phases.boundaries, {"model": MODEL, "g_max": 3.0, "points": 5}),
-    "fixed_points": (fixed_points.fixed_points, {"model": MODEL}),
-    "fixed_point": (fixed_points.fixed_point, {"model": MODEL, "kind": "SR+"}),
-    "relax": (flow.relax, {"model": MODEL, "m": [[0.3, 0.0, -0.4]], "beta": 0.1j, "duration": 1.0, "step": 0.1}),
-    "lyapunov_exponent": (flow.lyapunov_exponent, {"model": MODEL, "state": STATE, "transient": 1.0, "duration": 1.0,
-                                                   "blocks": 2, "step": 0.05}),
-    "attractor": (flow.attractor, {"model": MODEL, "state": STATE, "transient": 1.0, "attempts": 1, "step": 0.05}),
+    "steady_states": (analysis.steady_states, {"model": MODEL.replace(n_atoms=1), "grid": {"coupling": [0.5]},
+                                               "photons": 6, "max_top_population": 1e-3, "max_memory": 1.0,
+                                               "progress": False}),
+    "phase": (analysis.phase, {"model": MODEL}),
+    "phase_diagram": (analysis.phase_diagram, {"model": MODEL, "g_minus": [1.0], "g_plus": [1.0, 2.0]}),
+    "tricritical_point": (analysis.tricritical_point, {"model": MODEL}),
+    "phase_boundaries": (analysis.phase_boundaries, {"model": MODEL, "g_max": 3.0, "points": 5}),
+    "fixed_points": (analysis.fixed_points, {"model": MODEL}),
+    "fixed_point": (analysis.fixed_point, {"model": MODEL, "kind": "SR+"}),
+    "follow_mean_field": (analysis.follow_mean_field, {"model": MODEL, "m": [[0.3, 0.0, -0.4]], "beta": 0.1j,
+                                                       "duration": 1.0, "step": 0.1}),
+    "lyapunov_exponent": (analysis.lyapunov_exponent, {"model": MODEL, "state": STATE, "transient": 1.0,
+                                                       "duration": 1.0, "blocks": 2, "step": 0.05}),
+    "attractor": (analysis.attractor, {"model": MODEL, "state": STATE, "transient": 1.0, "attempts": 1, "step": 0.05}),
     "Cut": (tunnelling.Cut, {"origin": (1.0, 1.0), "direction": (0.0, 1.0), **RATES}),
     "Cut.model": (tunnelling.BISTABLE_CUT.model, {"s": 0.5, "n_atoms": 3}),
     "Landscape.of": (tunnelling.Landscape.of, {"model": MODEL}),
@@ -135,8 +137,12 @@ ELSEWHERE = {"VARIABLES", "Dask", "FailedTrajectoryWarning", "Inverted", "Limits
              "Processes", "Serial", "Store", "StoreError", "Threads", "TrajectoryError", "UnphysicalWarning",
              "analysis", "cavities",
              "BISTABLE_CUT", "Classifier", "Crossing", "Escape", "Exponent", "Fit", "Landscape", "PassageCounter",
-             "Passages", "Rate", "Regions", "TunnellingRates", "Watched", "WeakDampingWarning", "escape_rate",
-             "instanton", "watch"}  # fmt: skip
+             "Passages", "Rate", "Regions", "Rates", "Watched", "WeakDampingWarning", "escape_rate",
+             "instanton", "watch",
+             "PHASES", "Attractor", "Estimate", "FixedPoint", "Fluctuations", "PhaseBoundary", "PureStates",
+             "SpinState", "covariances", "fisher_information", "fisher_information_bound", "fluctuations",
+             "husimi", "interval", "jackknife", "jackknife_samples", "liouvillian_spectrum", "mixedness", "negativity",
+             "photon_statistics", "pure_states", "spin_state", "squeezing", "steady_state", "tunnelling"}  # fmt: skip
 
 
 class Strange:
@@ -242,7 +248,7 @@ def test_every_odd_value_in_every_place(name: str) -> None:
 
 
 def test_every_public_callable_is_here() -> None:
-    missing = {*od.__all__, *tunnelling.__all__} - {*CALLS} - ELSEWHERE - {"DickeModel.balanced"}
+    missing = {*od.__all__, *analysis.__all__, *tunnelling.__all__} - {*CALLS} - ELSEWHERE - {"DickeModel.balanced"}
     assert not missing, f"give {missing} a good call in CALLS"
 
 
@@ -325,8 +331,8 @@ def datasets() -> dict[str, xr.Dataset]:
     return answers | {
         "compare": od.compare(MODEL, STATE, [0.0, 1.0], [od.MeanField()], **short),
         "sweep": od.sweep(MODEL, {"coupling": [1.0, 2.0]}, STATE, [0.0, 1.0], sampled, **short),
-        "phases": phases.phase_diagram(MODEL, [1.0], [1.0]),
-        "steady states": steady_states(MODEL, {"coupling": [0.5, 1.0]}),
+        "phases": analysis.phase_diagram(MODEL, [1.0], [1.0]),
+        "steady states": analysis.steady_states(MODEL, {"coupling": [0.5, 1.0]}),
     }
 
 

@@ -11,8 +11,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 import opendicke as od
-from opendicke.analysis.correlations import covariances
-from opendicke.analysis.jackknife import interval
+from opendicke.analysis import covariances, interval
 from opendicke.comparison import normal_errors, summary, welch
 from opendicke.description import restore
 from opendicke.plots.compare import curves, deviations

@@ -81,7 +81,7 @@ def test_compiled_functions_call_inlined_ones_only() -> None:
     """A compiled function that another calls would be linked by name: then which copy runs depends on the process."""
     for module in pkgutil.iter_modules(engine.__path__, "opendicke.engine."):
         importlib.import_module(module.name)
-    importlib.import_module("opendicke.analysis.tunnelling.pushed_flow")
+    importlib.import_module("opendicke.tunnelling.pushed_flow")
     places = [vars(module) for name, module in list(sys.modules.items()) if name.startswith("opendicke.")]
     ours = {id(thing): thing for place in places for thing in place.values() if isinstance(thing, Dispatcher)}
     entries = {key for key, thing in ours.items() if not thing.targetoptions.get("forceinline")}

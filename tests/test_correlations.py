@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 import opendicke as od
 from moment_data import CASES, analyses, coverage, dataset_of, ensembles, exact, sampled_dataset_of
-from opendicke.analysis.correlations import covariances, photon_statistics
-from opendicke.analysis.fixed_points import fixed_point
-from opendicke.analysis.gaussian import fluctuations
+from opendicke.analysis import covariances, fixed_point, fluctuations, photon_statistics
 from opendicke.observables.catalogue import CHANNELS
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "exact.json").read_text())

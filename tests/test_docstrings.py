@@ -15,7 +15,8 @@ import pytest
 import opendicke
 
 README = Path(__file__).parent.parent / "README.md"
-PUBLIC = {name: getattr(opendicke, name) for name in opendicke.__all__ if callable(getattr(opendicke, name))}
+NAMESPACES = (opendicke, opendicke.analysis, opendicke.analysis.tunnelling)
+PUBLIC = {name: thing for space in NAMESPACES for name in space.__all__ if callable(thing := getattr(space, name))}
 
 
 def public_methods() -> dict[str, Callable[..., Any]]:
@@ -33,7 +34,9 @@ def public_methods() -> dict[str, Callable[..., Any]]:
 def undescribed(target: Callable[..., Any]) -> list[str]:
     """Arguments of ``target`` that have no line of their own in its docstring."""
     if dataclasses.is_dataclass(target):
-        arguments = [field.name for field in dataclasses.fields(target) if field.init]
+        arguments = [
+            field.name for field in dataclasses.fields(target) if field.init and not field.name.startswith("_")
+        ]
     else:
         arguments = [name for name in inspect.signature(target).parameters if name != "self"]
     described = {

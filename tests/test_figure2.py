@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import opendicke as od
 from opendicke import files
-from opendicke.analysis.correlations import covariances
+from opendicke.analysis import covariances
 from opendicke.cli import main
 from opendicke.figures import figure2
 

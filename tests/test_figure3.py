@@ -12,8 +12,7 @@ from click.testing import CliRunner
 
 import opendicke as od
 from opendicke import files
-from opendicke.analysis.fixed_points import fixed_point
-from opendicke.analysis.squeezing import squeezing
+from opendicke.analysis import fixed_point, squeezing
 from opendicke.analysis.tunnelling import BISTABLE_CUT, fit_exponent, occupation, watch
 from opendicke.cli import main
 from opendicke.figures import bistable, figure3, figure3_picture

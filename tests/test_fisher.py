@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import opendicke as od
-from opendicke.analysis.fisher import fisher_information
+from opendicke.analysis import fisher_information
 from spin_cases import covered, mean_z, part, random_case, rotation, states_dataset
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from mean_field_reference import flow, numerical_jacobian, solve_fixed_point
 from opendicke import DickeModel
-from opendicke.analysis.fixed_points import FixedPoint, fixed_point, fixed_points
+from opendicke.analysis import FixedPoint, fixed_point, fixed_points
 
 BISTABLE = DickeModel(n_atoms=100, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=1.8, g_plus=0.782)
 

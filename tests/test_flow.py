@@ -8,8 +8,7 @@ from scipy.integrate import solve_ivp
 
 from mean_field_reference import flow
 from opendicke import DickeModel, Inverted, SpinCoherent
-from opendicke.analysis.fixed_points import fixed_point
-from opendicke.analysis.flow import attractor, lyapunov_exponent, relax
+from opendicke.analysis import attractor, fixed_point, follow_mean_field, lyapunov_exponent
 from opendicke.engine import mean_flow
 from opendicke.engine.compile import from_python
 
@@ -41,7 +40,7 @@ def test_relax_agrees_with_another_integrator() -> None:
     model = DickeModel(n_atoms=1, omega_a=0.8, omega_c=-1.3, kappa=0.4, g_minus=1.1, g_plus=-0.6)
     m = 0.5 * np.array([START.direction, (0.6, 0.0, 0.8)])
     beta = np.array([0.3 - 0.1j, 0.0])
-    found_m, found_beta = relax(model, m, beta, 12.0)
+    found_m, found_beta = follow_mean_field(model, m, beta, 12.0)
     for index in range(2):
         start = [*m[index], beta[index].real, beta[index].imag]
         exact = solve_ivp(lambda _, y: flow(model, y), (0, 12), start, method="DOP853", rtol=1e-12, atol=1e-13).y[:, -1]
@@ -51,8 +50,8 @@ def test_relax_agrees_with_another_integrator() -> None:
 
 def test_error_of_the_steps_falls_with_their_fourth_power() -> None:
     m, fine = [[0.3, 0.0, 0.4]], 0.002
-    exact, _ = relax(UNIT, m, 0.0, 5.0, step=fine)
-    errors = [np.abs(relax(UNIT, m, 0.0, 5.0, step=step)[0] - exact).max() for step in (0.04, 0.02)]
+    exact, _ = follow_mean_field(UNIT, m, 0.0, 5.0, step=fine)
+    errors = [np.abs(follow_mean_field(UNIT, m, 0.0, 5.0, step=step)[0] - exact).max() for step in (0.04, 0.02)]
     assert 3.5 < math.log2(errors[0] / errors[1]) < 4.8
 
 
@@ -156,10 +155,10 @@ def test_what_trajectories_settle_on() -> None:
 
 def test_refusals() -> None:
     with pytest.raises(ValueError, match=r"m: expected an array of shape \(n, 3\) of vectors of length 1/2"):
-        relax(UNIT, [[0.0, 0.0, -1.0]], 0.0, 1.0)
+        follow_mean_field(UNIT, [[0.0, 0.0, -1.0]], 0.0, 1.0)
     with pytest.raises(RuntimeError, match=r"a step of 1 changed the length of the spin .* Pass a smaller step"):
-        relax(UNIT, [[0.3, 0.0, 0.4]], 0.0, 10.0, step=1.0)
+        follow_mean_field(UNIT, [[0.3, 0.0, 0.4]], 0.0, 10.0, step=1.0)
     with pytest.raises(RuntimeError, match="changed the length of the spin by nan"):
-        relax(UNIT, [[0.3, 0.0, 0.4]], 1e200, 10.0, step=1.0)
+        follow_mean_field(UNIT, [[0.3, 0.0, 0.4]], 1e200, 10.0, step=1.0)
     with pytest.raises(ValueError, match="kappa: expected a number > 0"):
         attractor(UNIT.replace(kappa=0.0), START)

@@ -9,8 +9,7 @@ import pytest
 from scipy.linalg import expm
 
 from opendicke import DickeModel
-from opendicke.analysis.fixed_points import fixed_point, fixed_points
-from opendicke.analysis.gaussian import Fluctuations, fluctuations
+from opendicke.analysis import Fluctuations, fixed_point, fixed_points, fluctuations
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "gaussian.json").read_text())
 UNIT = DickeModel(n_atoms=100, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=1.8, g_plus=0.782)

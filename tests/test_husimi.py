@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy.special import gammaln, xlog1py, xlogy
 
 import opendicke as od
-from opendicke.analysis import husimi as husimi_module
-from opendicke.analysis.husimi import husimi
+from opendicke.analysis import husimi
 from opendicke.plots.bloch import View
 from opendicke.plots.husimi import plot_husimi_map, plot_husimi_sphere
+from opendicke.spin import husimi as husimi_module
 from spin_cases import coverage, random_case, rotation, states_dataset
 
 

@@ -163,7 +163,7 @@ def test_one_axis_twisting_squeezes_as_it_must() -> None:
     mu = 24 ** (1 / 6) * (n_atoms / 2) ** (-2 / 3)
     model = od.DickeModel(n_atoms=n_atoms, omega_a=0.0, omega_c=1.0, kappa=1.0, g_minus=0.0, g_plus=0.0)
     answer = od.solve(model, od.SpinSqueezed(np.pi / 2, 0.0, mu), [0.0], od.NuHOPS(16, seed=1), progress=False)
-    squeezed = od.analysis.squeezing.squeezing(answer)
+    squeezed = od.analysis.squeezing(answer)
     j = n_atoms / 2
     a = 1 - np.cos(mu) ** (2 * j - 2)
     b = 4 * np.sin(mu / 2) * np.cos(mu / 2) ** (2 * j - 2)

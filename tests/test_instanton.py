@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 import opendicke as od
-from opendicke.analysis.fixed_points import fixed_point
-from opendicke.analysis.gaussian import fluctuations
+from opendicke.analysis import fixed_point, fluctuations
 from opendicke.analysis.tunnelling import BISTABLE_CUT, instanton
-from opendicke.analysis.tunnelling.doubled import MIRROR, DoubledFlow, at_rest
 from opendicke.engine.least_noise import pushed
+from opendicke.tunnelling.doubled import MIRROR, DoubledFlow, at_rest
 
 MODEL = BISTABLE_CUT.model(0.7, n_atoms=1)
 FLOWS = [DoubledFlow(MODEL.replace(omega_c=1.3, kappa=0.8), n_thermal=0.2, moyal=moyal) for moyal in (0.0, 0.5, 1.0)]

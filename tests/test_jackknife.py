@@ -9,9 +9,16 @@ from numpy.typing import NDArray
 
 import opendicke as od
 from moment_data import dataset_of, spin_channels
-from opendicke.analysis.correlations import covariances, photon_statistics
-from opendicke.analysis.jackknife import Batches, ChannelMeans, interval, jackknife, jackknife_samples
-from opendicke.analysis.squeezing import fisher_information_bound, squeezing
+from opendicke.analysis import (
+    covariances,
+    fisher_information_bound,
+    interval,
+    jackknife,
+    jackknife_samples,
+    photon_statistics,
+    squeezing,
+)
+from opendicke.moments.jackknife import Batches, ChannelMeans
 from opendicke.observables.catalogue import CHANNELS, VARIABLES, from_channels
 
 MODEL = od.DickeModel(n_atoms=5, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=1.0, g_plus=0.6)
@@ -202,7 +209,7 @@ def test_intervals_are_refused_without_error_bars() -> None:
         interval(sampled.xi2, "xi2")
     # an error bar whose degrees of freedom were lost is refused, and no guess is made
     kept = od.NuHOPS(trajectories=16, keep_states=(0.5,))
-    mixed = od.analysis.spin_states.mixedness(od.solve(MODEL, STATE, [0.5], kept, progress=False))
+    mixed = od.analysis.mixedness(od.solve(MODEL, STATE, [0.5], kept, progress=False))
     mixed["entropy_sem"] = mixed.entropy_sem.drop_attrs()
     with pytest.raises(ValueError, match="name: expected a variable with an error bar"):
         interval(mixed, "entropy")
@@ -220,11 +227,11 @@ def test_intervals_of_everything_with_an_error_bar() -> None:
         (squeezing(answer), 31, ("xi2", "xi2_dB", "squeezing_direction")),
         (covariances(answer), 31, ("C_af", "spin_covariance")),
         (photon_statistics(answer), 31, ("g2", "fano")),
-        (analysis.spin_states.mixedness(answer), 31, ("purity",)),
-        (analysis.spin_states.mixedness(answer), 15, ("entropy",)),
-        (analysis.fisher.fisher_information(answer), 7, ("qfi", "qfi_max")),
-        (analysis.negativity.negativity(answer), 7, ("negativity", "log_negativity")),
-        (analysis.husimi.husimi(answer, theta=[1.0], phi=[0.0, 1.0]), 31, ("Q",)),
+        (analysis.mixedness(answer), 31, ("purity",)),
+        (analysis.mixedness(answer), 15, ("entropy",)),
+        (analysis.fisher_information(answer), 7, ("qfi", "qfi_max")),
+        (analysis.negativity(answer), 7, ("negativity", "log_negativity")),
+        (analysis.husimi(answer, theta=[1.0], phi=[0.0, 1.0]), 31, ("Q",)),
     ]
     for dataset, degrees, names in made:
         for name in names:

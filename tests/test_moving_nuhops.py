@@ -208,5 +208,5 @@ def test_kept_states_and_single_precision_know_of_it() -> None:
     exact = od.solve(model, STATE, TIMES, NuHOPS(3, seed=1, keep_trajectories=True, keep_states=(1.0, 3.0)))
     single = od.solve(model, STATE, TIMES, NuHOPS(3, seed=1, keep_trajectories=True, dtype="float32"))
     np.testing.assert_allclose(single.Sz_trajectory, exact.Sz_trajectory, rtol=0, atol=0.02)
-    rho = od.analysis.spin_states.spin_state(exact, 3.0).dense()
+    rho = od.analysis.spin_state(exact, 3.0).dense()
     np.testing.assert_allclose(np.trace(rho @ np.diag(10.0 - np.arange(21))), exact.Sz[-1], rtol=0, atol=1e-9)

@@ -12,10 +12,10 @@ import qutip
 import xarray as xr
 
 import opendicke as od
-from opendicke.analysis import negativity as negativity_module
-from opendicke.analysis.negativity import negativity, partial_transpose
-from opendicke.analysis.product_vectors import TooLarge, _kept_pairs, cholesky, transposed
-from opendicke.analysis.spin_states import spin_state
+from opendicke.analysis import negativity, spin_state
+from opendicke.spin import negativity as negativity_module
+from opendicke.spin.negativity import partial_transpose
+from opendicke.spin.product_vectors import TooLarge, _kept_pairs, cholesky, transposed
 from spin_cases import covered, mean_z, part, random_case, rotation, states_dataset
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "exact.json").read_text())

@@ -25,7 +25,7 @@ def test_version(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "name",
     ["steady_state", "squeezing", "negativity", "husimi", "mixedness", "instanton", "BISTABLE_CUT", "fixed_points",
-     "open_study", "save", "load", "tunnelling", "plots"],
+     "phase_boundaries", "open_study", "save", "load", "tunnelling", "plots"],
 )  # fmt: skip
 def test_what_is_elsewhere_is_pointed_to(name: str) -> None:
     """The answer can be run as it is, in a fresh process."""
@@ -43,8 +43,8 @@ def test_what_is_nowhere_is_not_pointed_to() -> None:
     for name in ("nothing", "a|b", "_cos_sin", "__wrapped__", "check_duration"):
         with pytest.raises(AttributeError, match=r"has no attribute '.*'\.$"):
             getattr(od, name)
-    with pytest.raises(AttributeError, match=r"\. Did you mean: from opendicke\.analysis\.phases import phase$"):
-        od.analysis.phase  # noqa: B018
+    with pytest.raises(AttributeError, match=r"\. Did you mean: from opendicke\.analysis import phase$"):
+        od.phase  # noqa: B018
 
 
 def test_only_public_names_show() -> None:

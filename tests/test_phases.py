@@ -13,9 +13,17 @@ from scipy.optimize import brentq, minimize_scalar
 
 from mean_field_reference import leading, solve_fixed_point
 from opendicke import DickeModel
-from opendicke.analysis.fixed_points import fixed_point, fixed_points
-from opendicke.analysis.flow import relax
-from opendicke.analysis.phases import PHASES, Boundary, boundaries, phase, phase_diagram, tricritical_point
+from opendicke.analysis import (
+    PHASES,
+    PhaseBoundary,
+    fixed_point,
+    fixed_points,
+    follow_mean_field,
+    phase,
+    phase_boundaries,
+    phase_diagram,
+    tricritical_point,
+)
 
 UNIT = DickeModel(n_atoms=100, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=1.8, g_plus=0.782)
 MODELS = [
@@ -57,7 +65,7 @@ def torque_balance(model: DickeModel) -> float:
     return extremum(1) * extremum(-1)
 
 
-def brute_force(line: Boundary, model: DickeModel) -> Callable[[DickeModel], float]:
+def brute_force(line: PhaseBoundary, model: DickeModel) -> Callable[[DickeModel], float]:
     """What changes sign on a line."""
     upper = model.omega_a * model.omega_c < 0
     if "pitchfork" in line.name:
@@ -67,7 +75,7 @@ def brute_force(line: Boundary, model: DickeModel) -> Callable[[DickeModel], flo
     return growth_of_superradiant if line.name == "Hopf" else torque_balance
 
 
-def across(line: Boundary, index: int, distance: float) -> Callable[[float], tuple[float, float]]:
+def across(line: PhaseBoundary, index: int, distance: float) -> Callable[[float], tuple[float, float]]:
     """Couplings on the normal to ``line`` at a point; the argument −1 … 1 reaches ``distance`` to both sides."""
     before, after = max(index - 1, 0), min(index + 1, line.g_minus.size - 1)
     tangent = np.array([line.g_minus[after] - line.g_minus[before], line.g_plus[after] - line.g_plus[before]])
@@ -82,7 +90,7 @@ def with_couplings(model: DickeModel, couplings: tuple[float, float]) -> DickeMo
 @pytest.mark.parametrize("model", MODELS)
 def test_boundaries_are_where_brute_force_finds_them(model: DickeModel) -> None:
     distance = 1e-3
-    for line in boundaries(model, g_max=3.5, points=400):
+    for line in phase_boundaries(model, g_max=3.5, points=400):
         function = brute_force(line, model)
         for index in (40, 130, 220, 310, 370):
             move = across(line, index, distance)
@@ -94,7 +102,7 @@ def test_boundaries_are_where_brute_force_finds_them(model: DickeModel) -> None:
 def test_straight_lines_and_the_pitchfork_end_at_the_edge(model: DickeModel) -> None:
     """The larger coupling of the last point is ``g_max``; all lines but the first pitchfork and Hopf's."""
     ends = {}
-    for line in boundaries(model, g_max=3.5, points=20):
+    for line in phase_boundaries(model, g_max=3.5, points=20):
         ends[line.name] = max(line.g_minus[-1], line.g_plus[-1])
         if line.name not in ("pitchfork", "Hopf"):
             np.testing.assert_allclose(ends[line.name], 3.5, rtol=1e-12)
@@ -105,7 +113,7 @@ def test_straight_lines_and_the_pitchfork_end_at_the_edge(model: DickeModel) -> 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_phase_changes_on_every_boundary(model: DickeModel) -> None:
     changes = set()
-    for line in boundaries(model, g_max=3.5, points=200):
+    for line in phase_boundaries(model, g_max=3.5, points=200):
         for index in range(4, 196, 8):
             move = across(line, index, 1e-6)
             sides = {phase(with_couplings(model, move(t))) for t in (-1.0, 1.0)}
@@ -119,7 +127,7 @@ def test_the_phase_changes_nowhere_else(model: DickeModel) -> None:
     """Two neighbours on a fine grid with different labels have a boundary no farther away than their distance."""
     g = np.linspace(0.013, 3.4, 180)
     label = phase_diagram(model, g, g).phase.values
-    lines = [np.column_stack([line.g_minus, line.g_plus]) for line in boundaries(model, g_max=3.5, points=3000)]
+    lines = [np.column_stack([line.g_minus, line.g_plus]) for line in phase_boundaries(model, g_max=3.5, points=3000)]
     cloud = np.vstack(lines)
     spacing = g[1] - g[0]
     for axis in (0, 1):
@@ -157,8 +165,8 @@ def test_labels_follow_from_the_fixed_points() -> None:
 
 def test_known_lines_at_unit_parameters() -> None:
     np.testing.assert_allclose(tricritical_point(UNIT), [1.3065629648763766, 0.5411961001461969], rtol=1e-14)
-    lines = {line.name: line for line in boundaries(UNIT, 3.5, points=4000) if line.name != "saddle-node"}
-    spinodals = [line for line in boundaries(UNIT, 3.5) if line.name == "saddle-node"]
+    lines = {line.name: line for line in phase_boundaries(UNIT, 3.5, points=4000) if line.name != "saddle-node"}
+    spinodals = [line for line in phase_boundaries(UNIT, 3.5) if line.name == "saddle-node"]
     for line, slope in zip(spinodals, (math.sqrt(2) - 1, math.sqrt(2) + 1), strict=True):
         np.testing.assert_allclose(line.g_plus, slope * line.g_minus, rtol=1e-13)
     np.testing.assert_allclose(lines["pole flip"].g_plus, math.sqrt(5) * lines["pole flip"].g_minus, rtol=1e-13)
@@ -196,12 +204,12 @@ def test_phases_by_name() -> None:
 
 def test_without_a_pitchfork() -> None:
     """ω_a = 0 leaves the pole flip and both saddle-node lines; ω_c = 0 leaves the pole flip alone."""
-    assert [line.name for line in boundaries(UNIT.replace(omega_a=0.0), 3.0)] == [
+    assert [line.name for line in phase_boundaries(UNIT.replace(omega_a=0.0), 3.0)] == [
         "pole flip",
         "saddle-node",
         "saddle-node",
     ]
-    (flip,) = boundaries(UNIT.replace(omega_c=0.0), 3.0)
+    (flip,) = phase_boundaries(UNIT.replace(omega_c=0.0), 3.0)
     np.testing.assert_allclose(flip.g_plus, flip.g_minus, rtol=1e-12)
     assert phase(UNIT.replace(omega_a=0.0, g_minus=1.0, g_plus=0.8)) == "bistable"
     assert phase(UNIT.replace(omega_c=0.0, g_minus=1.0, g_plus=0.8)) == "normal"
@@ -220,7 +228,7 @@ def test_examples_of_the_user_documentation() -> None:
 
 def test_refusals() -> None:
     lossless = UNIT.replace(kappa=0.0)
-    for call in (lambda: phase(lossless), lambda: boundaries(lossless, 3.0), lambda: tricritical_point(lossless)):
+    for call in (lambda: phase(lossless), lambda: phase_boundaries(lossless, 3.0), lambda: tricritical_point(lossless)):
         with pytest.raises(ValueError, match=r"kappa: expected a number > 0, got 0\.0\. Without loss"):
             call()
     with pytest.raises(ValueError, match="g_plus: expected a non-empty one-dimensional sequence"):
@@ -228,7 +236,7 @@ def test_refusals() -> None:
     with pytest.raises(ValueError, match=r"omega_a, omega_c: expected omega_a \* omega_c > 0"):
         tricritical_point(UNIT.replace(omega_c=-1.0))
     with pytest.raises(ValueError, match="g_max: expected a number > 0"):
-        boundaries(UNIT, 0.0)
+        phase_boundaries(UNIT, 0.0)
 
 
 #: A fixed point with a rate below this is not followed to its end: three of its times would take longer than 750.
@@ -238,7 +246,7 @@ SLOW = 0.004
 def ends(model: DickeModel, starts: np.ndarray, duration: float) -> tuple[list[str], np.ndarray]:
     """The kind of the nearest fixed point at the end of each trajectory, and whether the trajectory rests there."""
     points = fixed_points(model)
-    m, beta = relax(model, starts, 0.0, duration)
+    m, beta = follow_mean_field(model, starts, 0.0, duration)
     arrived = np.column_stack([m, beta.real, beta.imag])
     known = np.array([[*point.m, point.beta.real, point.beta.imag] for point in points])
     distance = np.linalg.norm(arrived[:, None] - known, axis=2)
@@ -271,7 +279,7 @@ def test_trajectories_end_where_the_labels_say() -> None:
                 continue
             near = point.m + 1e-3 * (point.frame[0] * 0.6 + point.frame[1] * 0.8)
             near *= 0.5 / np.linalg.norm(near)
-            m, beta = relax(model, near, point.beta, 3 / abs(point.leading))
+            m, beta = follow_mean_field(model, near, point.beta, 3 / abs(point.leading))
             returned = math.hypot(np.linalg.norm(m[0] - point.m), abs(beta[0] - point.beta)) < 5e-4
             assert returned == bool(bits[point.kind] & label[i, j]), (model, point.kind)
             tally["returned" if returned else "left"] += 1

@@ -6,7 +6,7 @@ import qutip
 from scipy.linalg import expm
 
 import opendicke as od
-from opendicke.analysis.steady_state import steady_state
+from opendicke.analysis import steady_state
 from opendicke.methods import lindblad, propagator
 from opendicke.methods.integration import Watch
 from opendicke.problem import Problem

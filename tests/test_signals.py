@@ -156,7 +156,7 @@ def test_methods_and_analyses_that_do_not_take_it_say_so(more: dict[str, Any]) -
         with pytest.raises((ValueError, TypeError), match=rf"^{name}: expected (a constant|0) \(for"):
             od.solve(model, od.Normal(), [0.0, 1.0], method)
     analysis = od.analysis
-    for call in (analysis.fixed_points.fixed_points, analysis.phases.phase, analysis.steady_state.steady_state,
+    for call in (analysis.fixed_points, analysis.phase, analysis.steady_state,
                  analysis.tunnelling.Landscape.of):  # fmt: skip
         with pytest.raises((ValueError, TypeError), match=rf"^{name}: expected (a constant|0) \(for"):
             call(model)

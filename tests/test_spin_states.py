@@ -9,12 +9,17 @@ import qutip
 import xarray as xr
 
 import opendicke as od
-from opendicke.analysis.fisher import fisher_information
-from opendicke.analysis.husimi import husimi
-from opendicke.analysis.jackknife import jackknife_samples
-from opendicke.analysis.negativity import negativity
-from opendicke.analysis.spin_states import mixedness, pure_states, rotate_to_lab, spin_state
+from opendicke.analysis import (
+    fisher_information,
+    husimi,
+    jackknife_samples,
+    mixedness,
+    negativity,
+    pure_states,
+    spin_state,
+)
 from opendicke.methods.lindblad import spin_matrices
+from opendicke.spin.state import rotate_to_lab
 from spin_cases import covered, mean_z, part, random_case, rotation, states_dataset
 
 CASES = range(60)

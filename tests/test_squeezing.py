@@ -22,10 +22,7 @@ from moment_data import (
     sampled_dataset_of,
     spin_channels,
 )
-from opendicke.analysis.fixed_points import fixed_point
-from opendicke.analysis.gaussian import fluctuations
-from opendicke.analysis.jackknife import Estimate
-from opendicke.analysis.squeezing import fisher_information_bound, squeezing
+from opendicke.analysis import Estimate, fisher_information_bound, fixed_point, fluctuations, squeezing
 from opendicke.figures.bistable import normal_squeezing
 from opendicke.methods.lindblad import spin_matrices
 from opendicke.problem import Problem

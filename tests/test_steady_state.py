@@ -10,14 +10,13 @@ import qutip
 from scipy.sparse.linalg import splu
 
 import opendicke as od
-from opendicke.analysis import slow_modes
-from opendicke.analysis.slow_modes import SlowModes
-from opendicke.analysis.spin_states import mixedness
-from opendicke.analysis.steady_state import liouvillian_spectrum, steady_state
+from opendicke.analysis import liouvillian_spectrum, mixedness, steady_state
 from opendicke.methods.davidson import NotConverged, modes_near
 from opendicke.methods.lindblad import channels_of
 from opendicke.methods.liouvillian import Resolvent, Sector
 from opendicke.observables.catalogue import from_channels
+from opendicke.steady import slow_modes
+from opendicke.steady.slow_modes import SlowModes
 
 BISTABLE = od.DickeModel(n_atoms=6, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=1.8, g_plus=0.782)
 #: (even, odd) gaps of the master equation at these parameters, from runs in time with two cutoffs.
@@ -67,7 +66,7 @@ def test_a_steady_state_is_analysed_as_its_refusal_says() -> None:
     timed = eval(call, {"dataset": dataset})
     rho = dataset.rho_spin.values
     assert mixedness(timed).purity.item() == pytest.approx(np.trace(rho @ rho).real, abs=1e-12)
-    for analyse in (od.analysis.negativity.negativity, od.analysis.husimi.husimi):
+    for analyse in (od.analysis.negativity, od.analysis.husimi):
         with pytest.raises(ValueError, match="A steady state has no time"):
             analyse(dataset)
         analyse(timed)

@@ -11,8 +11,7 @@ import pytest
 
 import opendicke as od
 from opendicke import files
-from opendicke.analysis.steady_state import steady_state
-from opendicke.analysis.steady_states import steady_states
+from opendicke.analysis import steady_state, steady_states
 
 MODEL = od.DickeModel(n_atoms=2, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=0.6, g_plus=0.3)
 

@@ -12,12 +12,7 @@ import xarray as xr
 
 import opendicke as od
 from opendicke import files
-from opendicke.analysis.correlations import covariances
-from opendicke.analysis.husimi import husimi
-from opendicke.analysis.jackknife import interval
-from opendicke.analysis.negativity import negativity
-from opendicke.analysis.spin_states import mixedness
-from opendicke.analysis.squeezing import squeezing
+from opendicke.analysis import covariances, husimi, interval, mixedness, negativity, squeezing
 from opendicke.sweep import with_point
 
 MODEL = od.DickeModel(n_atoms=4, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=1.0, g_plus=0.5)

@@ -13,8 +13,7 @@ import pytest
 import xarray as xr
 
 import opendicke as od
-from opendicke.analysis.fixed_points import fixed_point
-from opendicke.analysis.gaussian import fluctuations
+from opendicke.analysis import fixed_point, fluctuations
 from opendicke.engine.wigner import VacuumNoise, VacuumPath, WignerFlow
 from opendicke.ensemble.streams import stream
 from opendicke.methods import truncated_wigner

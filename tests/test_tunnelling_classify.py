@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import opendicke as od
-from opendicke.analysis.fixed_points import FixedPoint
+from opendicke.analysis import FixedPoint
 from opendicke.analysis.tunnelling import (
     BISTABLE_CUT,
     Classifier,

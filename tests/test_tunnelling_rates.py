@@ -17,7 +17,7 @@ from opendicke.analysis.tunnelling import (
     poisson_rate,
     populations,
 )
-from opendicke.analysis.tunnelling.rates import _fit
+from opendicke.tunnelling.rates import _fit
 
 NS, SN, SS = 0.012, 0.05, 0.008
 GENERATOR = np.array([[-2 * NS, NS, NS], [SN, -SN - SS, SS], [SN, SS, -SN - SS]])

@@ -16,12 +16,12 @@ from opendicke.analysis.tunnelling import (
     escape_rate,
     fit_populations,
     linear_populations,
-    pushed_flow,
     watch,
 )
-from opendicke.analysis.tunnelling.splitting import _Climb, _pilot, _Replica
-from opendicke.analysis.tunnelling.walker import NuHOPSWalker, walk
 from opendicke.engine.compile import from_python
+from opendicke.tunnelling import pushed_flow
+from opendicke.tunnelling.splitting import _Climb, _pilot, _Replica
+from opendicke.tunnelling.walker import NuHOPSWalker, walk
 
 UP, TOP, FLOOR, FIRST = 0.35, 14, 0.0, 2.0
 

@@ -16,10 +16,10 @@ from opendicke.analysis.tunnelling import (
     fit_populations,
     watch,
 )
-from opendicke.analysis.tunnelling.classify import NORMAL, TRANSIT
-from opendicke.analysis.tunnelling.splitting import _Climb
-from opendicke.analysis.tunnelling.walker import WignerWalk, WignerWalker, walk
 from opendicke.engine.wigner import VacuumNoise, VacuumPath
+from opendicke.tunnelling.classify import NORMAL, TRANSIT
+from opendicke.tunnelling.splitting import _Climb
+from opendicke.tunnelling.walker import WignerWalk, WignerWalker, walk
 
 TIMES = 0.5 * np.arange(1, 9)
 

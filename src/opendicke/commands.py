@@ -372,15 +372,15 @@ def phases(omega_a: float, omega_c: float, kappa: float, g_max: float, points: i
 
     import opendicke as od
     from opendicke import files
-    from opendicke.analysis import phases as theory
+    from opendicke.analysis import phase_boundaries, phase_diagram
     from opendicke.plots import style
     from opendicke.plots.phases import diagram_figure
 
     with _refused_options():
         model = od.DickeModel(n_atoms=1, omega_a=omega_a, omega_c=omega_c, kappa=kappa, g_minus=0.0, g_plus=0.0)
-        lines = theory.boundaries(model, g_max=g_max)
+        lines = phase_boundaries(model, g_max=g_max)
         couplings = np.linspace(0.0, g_max, points)
-        diagram = theory.phase_diagram(model, couplings, couplings)
+        diagram = phase_diagram(model, couplings, couplings)
     usable(output)
     drawing = diagram_figure(diagram, lines)
     picture, document = style.save(drawing, output / "phases")

@@ -2,7 +2,7 @@ r"""What Figs. 3 and S4 are made of: trajectories in the bistable phase, populat
 
 ω_a = ω_c = κ = 1. Trajectories start from coherent states at the mean-field normal state n and superradiant state s+,
 run to :math:`\omega_at = 150`, and are classified by the moving average of <S>/N
-(:mod:`opendicke.analysis.tunnelling.classify`). A trajectory in transit counts for the state it visited last.
+(:mod:`opendicke.tunnelling.classify`). A trajectory in transit counts for the state it visited last.
 
 Source: K. Müller and W. T. Strunz, *Genuine quantum effects in Dicke-type models at large atom numbers*, Supplement.
 """
@@ -21,10 +21,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from opendicke import checks
-from opendicke.analysis.fixed_points import fixed_point
-from opendicke.analysis.gaussian import fluctuations
-from opendicke.analysis.jackknife import jackknife_samples
-from opendicke.analysis.spin_states import apply_spin
+from opendicke.analysis import fixed_point, fluctuations, jackknife_samples
 from opendicke.analysis.tunnelling import (
     Exponent,
     Landscape,
@@ -37,14 +34,15 @@ from opendicke.analysis.tunnelling import (
     fit_populations,
     occupied,
 )
-from opendicke.analysis.tunnelling.classify import MINUS, NORMAL, PLUS, TRANSIT
 from opendicke.ensemble.store import Store
 from opendicke.methods.nuhops import NuHOPS
 from opendicke.methods.truncated_wigner import TruncatedWigner
 from opendicke.model import DickeModel
 from opendicke.problem import Executor, Progress
 from opendicke.solve import solve
+from opendicke.spin.state import apply_spin
 from opendicke.sweep import with_point
+from opendicke.tunnelling.classify import MINUS, NORMAL, PLUS, TRANSIT
 
 #: 1/ω_a; between two samples of <S>. The moving average is over 2.0 to 2.2.
 SPACING = 0.5

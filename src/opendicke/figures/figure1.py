@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from opendicke.analysis.husimi import husimi
+from opendicke.analysis import husimi
 from opendicke.ensemble.store import Store
 from opendicke.figures.figure1_setup import (
     LATER_TIME,

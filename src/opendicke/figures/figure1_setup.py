@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke.analysis.fixed_points import fixed_points
+from opendicke.analysis import fixed_points
 from opendicke.model import DickeModel
 from opendicke.states import Normal, SpinCoherent
 

@@ -22,9 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from opendicke.analysis.correlations import covariances
-from opendicke.analysis.fixed_points import fixed_points
-from opendicke.analysis.negativity import negativity
+from opendicke.analysis import covariances, fixed_points, negativity
 from opendicke.ensemble.store import Store
 from opendicke.figures.figure1_setup import TILTED, model, written
 from opendicke.figures.statement import Statement

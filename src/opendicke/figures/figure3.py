@@ -29,8 +29,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from opendicke.analysis.husimi import husimi
-from opendicke.analysis.phases import phase_diagram
+from opendicke.analysis import husimi, phase_diagram
 from opendicke.analysis.tunnelling import BISTABLE_CUT, Crossing, Exponent, Landscape, crossing
 from opendicke.ensemble.store import Store
 from opendicke.figures.bistable import TIMES, TOLERANCE, Runs, along, exponent, observe

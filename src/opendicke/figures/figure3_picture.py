@@ -14,7 +14,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from opendicke.analysis.phases import boundaries, phase_diagram
+from opendicke.analysis import phase_boundaries, phase_diagram
 from opendicke.analysis.tunnelling import BISTABLE_CUT, Landscape
 from opendicke.figures.figure3 import FULL, G_MINUS, G_PLUS, Plan, Transition, cuts
 from opendicke.model import DickeModel
@@ -80,7 +80,7 @@ def plot_phase_diagrams(datasets: Mapping[str, xr.Dataset]) -> Figure:
         left, right = figure.subplots(1, 2, sharex=True, sharey=True)
         model = BISTABLE_CUT.model(0.0, 1)
         fine = phase_diagram(model, np.linspace(*G_MINUS, 361), np.linspace(*G_PLUS, 301))
-        phases.phase_diagram(fine, boundaries(model, g_max=2.5), left, legend=False)
+        phases.phase_diagram(fine, phase_boundaries(model, g_max=2.5), left, legend=False)
         _name_phases(left, "black")
         left.set_title("mean field: $N\\to\\infty$, then $t\\to\\infty$")
         mesh = _draw_diagram(right, data, transition)
@@ -119,7 +119,7 @@ def _draw_diagram(axes: Axes, data: xr.Dataset, transition: Transition) -> QuadM
         data.g_minus, data.g_plus, data.p_s.transpose("g_plus", "g_minus"), cmap=SHADES, vmin=0, vmax=1,
         shading="nearest", rasterized=True,
     )  # fmt: skip
-    for line in boundaries(BISTABLE_CUT.model(0.0, 1), g_max=2.5):
+    for line in phase_boundaries(BISTABLE_CUT.model(0.0, 1), g_max=2.5):
         if line.name in ("pitchfork", "subcritical pitchfork", "saddle-node") and line.g_minus[-1] >= line.g_plus[-1]:
             colour = "white" if line.name == "saddle-node" else "black"
             axes.plot(line.g_minus, line.g_plus, color=colour, linewidth=1.1, dashes=(4, 2))

@@ -27,7 +27,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from opendicke.analysis.fixed_points import fixed_point
+from opendicke.analysis import fixed_point
 from opendicke.analysis.tunnelling import Exponent, populations
 from opendicke.ensemble.store import Store
 from opendicke.figures.bistable import TIMES, Runs, exponent, observe

@@ -24,9 +24,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from opendicke.analysis.fixed_points import fixed_points
-from opendicke.analysis.jackknife import interval, jackknife
-from opendicke.analysis.tunnelling.cut import BISTABLE_CUT
+from opendicke.analysis import fixed_points, interval, jackknife
+from opendicke.analysis.tunnelling import BISTABLE_CUT
 from opendicke.ensemble.store import Store
 from opendicke.figures.statement import Statement
 from opendicke.methods.nuhops import NuHOPS

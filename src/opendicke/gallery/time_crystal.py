@@ -24,7 +24,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from opendicke.analysis.fixed_points import fixed_points
+from opendicke.analysis import fixed_points
 from opendicke.ensemble.store import Store
 from opendicke.figures.statement import Statement
 from opendicke.methods.mean_field import MeanField

@@ -27,7 +27,7 @@ def plot_husimi_map(
     not lost.
 
     Args:
-        data: from :func:`opendicke.analysis.husimi.husimi`.
+        data: from :func:`opendicke.analysis.husimi`.
         axes: where to draw.
         time: one of its ``state_time`` (the nearest is taken); not needed if there is only one.
         colour_map: of matplotlib.
@@ -40,7 +40,7 @@ def plot_husimi_map(
         ValueError: if there are several times and none is chosen.
 
     >>> from matplotlib.figure import Figure
-    >>> from opendicke.analysis.husimi import husimi
+    >>> from opendicke.analysis import husimi
     >>> import opendicke as od
     >>> model = od.DickeModel.balanced(n_atoms=10, omega_a=1.0, omega_c=1.0, kappa=1.0, coupling=0.0)
     >>> answer = od.solve(model, od.SpinCoherent(1.0), [0.0], od.NuHOPS(trajectories=2, keep_states=(0.0,)))
@@ -76,7 +76,7 @@ def plot_husimi_sphere(
     """Draw Q on the visible half of the sphere.
 
     Args:
-        data: from :func:`opendicke.analysis.husimi.husimi`; where its grid does not reach, Q counts as zero.
+        data: from :func:`opendicke.analysis.husimi`; where its grid does not reach, Q counts as zero.
         axes: where to draw (any two-dimensional axes; their frame is removed).
         time: one of its ``state_time`` (the nearest is taken); not needed if there is only one.
         view: where the sphere is seen from.

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from opendicke.analysis.phases import PHASES, Boundary
+from opendicke.analysis import PHASES, PhaseBoundary
 from opendicke.plots import style
 
 #: Fill of each phase: tints of the Okabe–Ito palette, told apart with every common colour blindness and by lightness.
@@ -37,13 +37,13 @@ DASHES: dict[str, tuple[float, ...]] = {
 
 
 def phase_diagram(
-    data: xr.Dataset, lines: Iterable[Boundary] = (), ax: Axes | None = None, *, legend: bool = True
+    data: xr.Dataset, lines: Iterable[PhaseBoundary] = (), ax: Axes | None = None, *, legend: bool = True
 ) -> Axes:
     """Draw a phase diagram: areas from its labels, lines from the closed-form boundaries.
 
     Args:
-        data: from :func:`opendicke.analysis.phases.phase_diagram`.
-        lines: from :func:`opendicke.analysis.phases.boundaries`, for the same model.
+        data: from :func:`opendicke.analysis.phase_diagram`.
+        lines: from :func:`opendicke.analysis.phase_boundaries`, for the same model.
         ax: where to draw; by default the current axes.
         legend: whether to name the phases and lines beside the axes.
 
@@ -52,10 +52,10 @@ def phase_diagram(
 
     >>> from matplotlib.figure import Figure
     >>> from opendicke import DickeModel
-    >>> from opendicke.analysis import phases
+    >>> from opendicke import analysis
     >>> model = DickeModel.balanced(n_atoms=1, omega_a=1, omega_c=1, kappa=1, coupling=1)
-    >>> data = phases.phase_diagram(model, np.linspace(0, 2, 21), np.linspace(0, 2, 21))
-    >>> axes = phase_diagram(data, phases.boundaries(model, g_max=2.0), Figure().add_subplot())
+    >>> data = analysis.phase_diagram(model, np.linspace(0, 2, 21), np.linspace(0, 2, 21))
+    >>> axes = phase_diagram(data, analysis.phase_boundaries(model, g_max=2.0), Figure().add_subplot())
     >>> len(axes.lines), axes.get_xlim()
     (6, (np.float64(0.0), np.float64(2.0)))
     """
@@ -87,12 +87,12 @@ def phase_diagram(
     return axes
 
 
-def diagram_figure(data: xr.Dataset, lines: Iterable[Boundary] = ()) -> Figure:
+def diagram_figure(data: xr.Dataset, lines: Iterable[PhaseBoundary] = ()) -> Figure:
     """A phase diagram as a figure of its own, for the width of one column and its legend.
 
     Args:
-        data: from :func:`opendicke.analysis.phases.phase_diagram`.
-        lines: from :func:`opendicke.analysis.phases.boundaries`, for the same model.
+        data: from :func:`opendicke.analysis.phase_diagram`.
+        lines: from :func:`opendicke.analysis.phase_boundaries`, for the same model.
 
     Returns:
         the figure.

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke.analysis.spin_states import PureStates, rotate_to_lab
+from opendicke.spin.state import PureStates, rotate_to_lab
 
 #: Squared lengths below this, relative to the longest column's, are rounding noise.
 ROUNDING = 1e-13

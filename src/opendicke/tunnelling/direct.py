@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks
-from opendicke.analysis.tunnelling.classify import (
+from opendicke.ensemble.executors import check_executor
+from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
+from opendicke.ensemble.streams import stream
+from opendicke.methods.nuhops import NuHOPS
+from opendicke.methods.truncated_wigner import TruncatedWigner
+from opendicke.model import DickeModel
+from opendicke.problem import Executor, Progress
+from opendicke.progress import meter
+from opendicke.tunnelling.classify import (
     STATES,
     TRANSIT,
     Classifier,
@@ -20,16 +28,8 @@ from opendicke.analysis.tunnelling.classify import (
     check_labels,
     last_visited,
 )
-from opendicke.analysis.tunnelling.landscape import Landscape
-from opendicke.analysis.tunnelling.walker import Basin, Walk, check_walked, walk
-from opendicke.ensemble.executors import check_executor
-from opendicke.ensemble.run import Sample, TrajectoryError, run_ensemble
-from opendicke.ensemble.streams import stream
-from opendicke.methods.nuhops import NuHOPS
-from opendicke.methods.truncated_wigner import TruncatedWigner
-from opendicke.model import DickeModel
-from opendicke.problem import Executor, Progress
-from opendicke.progress import meter
+from opendicke.tunnelling.landscape import Landscape
+from opendicke.tunnelling.walker import Basin, Walk, check_walked, walk
 
 #: Looks in one piece of a trajectory; only one piece is in memory at a time.
 PIECE = 64
@@ -60,6 +60,9 @@ class Watched:
 
 def occupied(labels: NDArray[np.int8]) -> NDArray[np.float64]:
     """Indicators of the state visited last (all 0 before any was): shape (..., times, 3).
+
+    Args:
+        labels: of classified trajectories (-1 in transit, else the state's number), shape (..., times).
 
     >>> occupied(np.array([[0, -1, 1]], dtype=np.int8))[0].argmax(axis=-1)
     array([0, 0, 1])

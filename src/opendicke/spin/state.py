@@ -6,7 +6,7 @@ average :math:`\rho = \mathrm{E}\,|\psi\rangle\langle\psi|` has a statistical er
 
 Quantities that are not linear in ρ are biased when ρ is an average over finitely many trajectories. Their bias is
 removed, and their standard error found, by leaving out one group of trajectories at a time
-(:mod:`opendicke.analysis.jackknife`); :func:`opendicke.analysis.jackknife.interval` makes 95 % intervals of them.
+(:mod:`opendicke.moments.jackknife`); :func:`opendicke.analysis.interval` makes 95 % intervals of them.
 
 These answers and all that is made of them have the dimension ``state_time``, the few of the answer's ``time`` at which
 states were kept, with the same values: ``answer.Sz.sel(time=found.state_time)`` is <S^z> at the times of ``found``.
@@ -23,7 +23,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from opendicke import checks
-from opendicke.analysis.jackknife import Estimate, jackknife_samples, leave_one_out, sample_groups
+from opendicke.moments.jackknife import Estimate, jackknife_samples, leave_one_out, sample_groups
 
 #: Directions of the span of all trajectories' states with less weight than this in ρ are rounding noise.
 NO_DIRECTION = 1e-14

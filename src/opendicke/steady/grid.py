@@ -10,12 +10,12 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from opendicke import checks
-from opendicke.analysis.steady_state import check_bound, steady_state
 from opendicke.grid import Grid
 from opendicke.model import DickeModel
 from opendicke.observables.catalogue import VARIABLES
 from opendicke.problem import Progress
 from opendicke.progress import meter
+from opendicke.steady.state import check_bound, steady_state
 
 
 def steady_states(

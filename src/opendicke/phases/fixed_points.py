@@ -226,6 +226,10 @@ def fixed_points(model: DickeModel) -> tuple[FixedPoint, ...]:
 def fixed_point(model: DickeModel, kind: Kind) -> FixedPoint:
     """The fixed point of one kind (of a mirror pair the first; its :meth:`FixedPoint.mirror` is the other).
 
+    Args:
+        model: the model; ``n_atoms`` does not matter.
+        kind: ``"normal"``, ``"inverted"``, ``"SR+"`` or ``"SR-"``.
+
     Raises:
         ValueError: for an unknown kind, or one that the model does not have.
 

@@ -26,8 +26,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke.analysis.fixed_points import FixedPoint
 from opendicke.model import DickeModel
+from opendicke.phases.fixed_points import FixedPoint
 
 #: Real variables: Re a, Im a, Re p, Im p, σ (3), Π (3).
 SIZE = 10

@@ -18,12 +18,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from opendicke import checks
-from opendicke.analysis.fixed_points import FixedPoint, fixed_points
-from opendicke.analysis.tunnelling.doubled import SIZE, DoubledFlow, at_rest
-from opendicke.analysis.tunnelling.heteroclinic import Orbit, converge
 from opendicke.engine.least_noise import pushed
 from opendicke.methods.mean_field import flow_parameters
 from opendicke.model import DickeModel, check_model
+from opendicke.phases.fixed_points import FixedPoint, fixed_points
+from opendicke.tunnelling.doubled import SIZE, DoubledFlow, at_rest
+from opendicke.tunnelling.heteroclinic import Orbit, converge
 
 Start = Literal["normal", "superradiant"]
 Kind = Literal["exact", "truncated_wigner"]
@@ -62,7 +62,7 @@ def instanton(
     .. math::
         \gamma \sim e^{-NS}, \qquad S = \int p\,dx \;\text{ from the stable fixed point to the saddle}
 
-    at energy 0, with Hamilton's equations of :mod:`opendicke.analysis.tunnelling.doubled`.
+    at energy 0, with Hamilton's equations of :mod:`opendicke.tunnelling.doubled`.
 
     Args:
         model: the model; ``n_atoms`` does not matter. κ > 0.

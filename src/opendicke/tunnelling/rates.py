@@ -21,13 +21,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks
-from opendicke.analysis.jackknife import leave_one_out
-from opendicke.analysis.tunnelling.classify import MINUS, NORMAL, PLUS, TRANSIT, Passages, check_labels, last_visited
+from opendicke.moments.jackknife import leave_one_out
+from opendicke.tunnelling.classify import MINUS, NORMAL, PLUS, TRANSIT, Passages, check_labels, last_visited
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A rate with its 95 % confidence interval; ``low`` is 0 where only an upper limit is known."""
+    """A rate with its confidence interval, of 95 % unless another was asked for; in the model's units.
+
+    Args:
+        value: the rate, 0 where nothing was seen.
+        low: lower end of the interval, 0 where only an upper limit is known.
+        high: upper end of the interval.
+    """
 
     value: float
     low: float
@@ -47,6 +53,16 @@ def poisson_rate(events: int, exposure: float, confidence: float = 0.95) -> Rate
 
     With no events the interval is one-sided: :math:`\gamma < -\ln(a)/T`.
 
+    Args:
+        events: how many were seen, K >= 0.
+        exposure: time T > 0 in which they could have happened.
+        confidence: probability 1 − a that the interval holds the rate, between 0 and 1.
+
+    Raises:
+        TypeError, ValueError: for numbers that are none of these.
+
+    Source: F. Garwood, Biometrika 28, 437 (1936).
+
     >>> rate = poisson_rate(0, 100.0)
     >>> rate.is_limit, round(rate.high, 4)
     (True, 0.03)
@@ -64,16 +80,25 @@ def poisson_rate(events: int, exposure: float, confidence: float = 0.95) -> Rate
 
 
 @dataclass(frozen=True)
-class TunnellingRates:
-    """γ_ns (into one superradiant state), γ_sn and γ_ss (into the other), in the model's units."""
+class Rates:
+    """The three rates of tunnelling, in the model's units.
+
+    Args:
+        ns: γ_ns, from the normal state into one of the two superradiant ones.
+        sn: γ_sn, from a superradiant state into the normal one.
+        ss: γ_ss, from a superradiant state into the other.
+    """
 
     ns: Rate
     sn: Rate
     ss: Rate
 
 
-def count_rates(passages: Passages) -> TunnellingRates:
+def count_rates(passages: Passages) -> Rates:
     r"""Maximum likelihood on counts and residence times, :math:`\gamma_{ns} = K_{n\to s}/2T_n` and so on.
+
+    Args:
+        passages: of classified trajectories, from :func:`opendicke.analysis.tunnelling.classify` or ``watch``.
 
     Raises:
         ValueError: if no time was spent in one of the states.
@@ -87,13 +112,22 @@ def count_rates(passages: Passages) -> TunnellingRates:
     into_s = int(counts[NORMAL, PLUS] + counts[NORMAL, MINUS])
     into_n = int(counts[PLUS, NORMAL] + counts[MINUS, NORMAL])
     across = int(counts[PLUS, MINUS] + counts[MINUS, PLUS])
-    return TunnellingRates(
-        poisson_rate(into_s, 2 * float(time[NORMAL])), poisson_rate(into_n, in_s), poisson_rate(across, in_s)
-    )
+    return Rates(poisson_rate(into_s, 2 * float(time[NORMAL])), poisson_rate(into_n, in_s), poisson_rate(across, in_s))
 
 
 def populations(rates: tuple[float, float, float], start: NDArray[np.float64], times: ArrayLike) -> NDArray[np.float64]:
-    r"""p_n, p_s+, p_s− at ``times`` from ``start``, for rates (γ_ns, γ_sn, γ_ss): shape (times, 3).
+    r"""Populations p_n, p_s+, p_s− of the three states, as the rates change them: shape (times, 3).
+
+    .. math:: \dot p_s = 2\gamma_{ns}p_n - \gamma_{sn}p_s,\quad p_s = p_{s+} + p_{s-} = 1 - p_n,\qquad
+              \frac{d}{dt}(p_{s+} - p_{s-}) = -(\gamma_{sn} + 2\gamma_{ss})(p_{s+} - p_{s-})
+
+    Args:
+        rates: (γ_ns, γ_sn, γ_ss), each >= 0.
+        start: p_n, p_s+, p_s− at time 0, shape (3,).
+        times: times >= 0 at which they are wanted, shape (times,).
+
+    Raises:
+        TypeError, ValueError: for negative numbers, or other shapes.
 
     >>> populations((0.1, 0.2, 0.0), np.array([1.0, 0.0, 0.0]), [0.0, 1e9]).round(3)
     array([[1.  , 0.  , 0.  ],

@@ -2,7 +2,7 @@ r"""Entanglement of two parts of the spin: the negativity, from trajectories, at
 
 The eigenvalues of the partial transpose come from the cheaper one of two forms: the full matrix of dimension
 :math:`(n_1+1)(n_2+1)`, whose cost does not depend on the number of trajectories, or, where that is large, the
-matrix on the span of the trajectories' product vectors (:mod:`opendicke.analysis.product_vectors`).
+matrix on the span of the trajectories' product vectors (:mod:`opendicke.spin.product_vectors`).
 
 Source: G. Vidal and R. F. Werner, Phys. Rev. A 65, 032314 (2002).
 """
@@ -18,8 +18,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from opendicke import checks
-from opendicke.analysis.jackknife import jackknife_samples, sample_groups
-from opendicke.analysis.product_vectors import (
+from opendicke.moments.jackknife import jackknife_samples, sample_groups
+from opendicke.spin.product_vectors import (
     TooLarge,
     check_memory,
     cholesky,
@@ -28,7 +28,7 @@ from opendicke.analysis.product_vectors import (
     transposed,
     vectors_expected,
 )  # fmt: skip
-from opendicke.analysis.spin_states import PureStates, mixture, pure_states, tabulate
+from opendicke.spin.state import PureStates, mixture, pure_states, tabulate
 
 #: The partial transpose on some basis, from the trajectories held, a mask; with unit trace.
 Transpose = Callable[[NDArray[np.bool_]], NDArray[Any]]

@@ -60,7 +60,7 @@ class Attractor:
     exponent_sem: float = math.nan
 
 
-def relax(
+def follow_mean_field(
     model: DickeModel, m: ArrayLike, beta: ArrayLike, duration: float, *, step: float | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
     r"""Follow many mean-field trajectories and return where they are after ``duration``.
@@ -80,11 +80,11 @@ def relax(
         RuntimeError: if a step changes the spin's length by more than 1e-6: pass a smaller ``step``.
 
     >>> model = DickeModel.balanced(n_atoms=1, omega_a=1, omega_c=1, kappa=1, coupling=2)
-    >>> m, beta = relax(model, [[0.3, 0.0, -0.4]], 0.0, 200.0)
+    >>> m, beta = follow_mean_field(model, [[0.3, 0.0, -0.4]], 0.0, 200.0)
     >>> m.round(6) + 0.0, beta.round(6)
     (array([[ 0.433013,  0.      , -0.25    ]]), array([-0.433013-0.433013j]))
     """
-    check_model(model, "relax")
+    check_model(model, "follow_mean_field")
     spins = np.atleast_2d(checks.real_array("m", m, None))
     if spins.shape[1:] != (3,) or not np.allclose(np.linalg.norm(spins, axis=1), 0.5, rtol=0, atol=1e-9):
         raise checks.refuse("m", "an array of shape (n, 3) of vectors of length 1/2", m)
@@ -122,7 +122,7 @@ def lyapunov_exponent(
         the exponent and its standard error, in units of the rates.
 
     Raises:
-        RuntimeError: if a step is too long (see :func:`relax`).
+        RuntimeError: if a step is too long (see :func:`follow_mean_field`).
 
     Source: G. Benettin et al., Meccanica 15, 9 (1980).
 
@@ -156,7 +156,7 @@ def attractor(
 
     Raises:
         ValueError: if κ = 0.
-        RuntimeError: if a step is too long (see :func:`relax`).
+        RuntimeError: if a step is too long (see :func:`follow_mean_field`).
 
     >>> model = DickeModel(n_atoms=1, omega_a=1, omega_c=1, kappa=1, g_minus=1.5, g_plus=2.0)
     >>> cycle = attractor(model, SpinCoherent(2.0, 1.0))

@@ -14,8 +14,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from opendicke import checks
-from opendicke.analysis.jackknife import jackknife_samples
-from opendicke.analysis.spin_states import SpinState, apply_spin, spin_state, tabulate
+from opendicke.moments.jackknife import jackknife_samples
+from opendicke.spin.state import SpinState, apply_spin, spin_state, tabulate
 
 #: Eigenvalues of ρ below this count as zero: they add less than this times N² to the Fisher information.
 NO_WEIGHT = 1e-13
@@ -46,7 +46,7 @@ def fisher_information(
     Args:
         dataset: an answer of :func:`opendicke.solve` with ``keep_states``.
         times: some of its ``state_time``, in units of one over the rates; None for all.
-        parity: symmetrise first, see :func:`opendicke.analysis.spin_states.spin_state`.
+        parity: symmetrise first, see :func:`opendicke.analysis.spin_state`.
         batches: groups of trajectories for bias and error bars, >= 2; 95 % intervals follow from Student's t with one
             degree of freedom less.
 

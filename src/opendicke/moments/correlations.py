@@ -2,7 +2,7 @@ r"""Correlations of atoms and field, and the statistics of the photons in the ca
 
 Covariances are differences of products of means, :math:`\langle XY\rangle - \langle X\rangle\langle Y\rangle`, of the
 whole ensemble: those of single trajectories say nothing about the state. Error bars come from the jackknife over
-batches of trajectories (:mod:`opendicke.analysis.jackknife`).
+batches of trajectories (:mod:`opendicke.moments.jackknife`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from opendicke.analysis.jackknife import ChannelMeans, Quantity, labelled
-from opendicke.analysis.squeezing import SPIN_CHANNELS, mean_spin, ratio, resolves, spin_covariance
+from opendicke.moments.jackknife import ChannelMeans, Quantity, labelled
+from opendicke.moments.squeezing import SPIN_CHANNELS, mean_spin, ratio, resolves, spin_covariance
 from opendicke.observables.catalogue import CHANNELS
 
 #: A photon number below this many of its standard errors is zero.
@@ -85,7 +85,7 @@ def photon_statistics(dataset: xr.Dataset) -> xr.Dataset:
     with :math:`X_\phi = (ae^{-i\phi}+a^\dagger e^{i\phi})/\sqrt2` and :math:`c = a-\langle a\rangle`. All three are 1
     for coherent light; g² < 1 and F < 1 are sub-Poissonian, and a quadrature below 1 is squeezed below vacuum. This is
     the field inside the cavity; what leaves it has a spectrum, see
-    :meth:`opendicke.analysis.gaussian.Fluctuations.output_spectrum`.
+    :meth:`opendicke.analysis.Fluctuations.output_spectrum`.
 
     Args:
         dataset: what ``opendicke.solve`` returned, with the moments of the field.
@@ -95,7 +95,7 @@ def photon_statistics(dataset: xr.Dataset) -> xr.Dataset:
         ``quadrature_angle`` (radians, [0, π); its error is large where no quadrature stands out), with ``<name>_sem``
         for sampled methods, and ``defined``: whether <a†a> is above 3 of its standard errors and above 1e-5. Where it
         is not, ``g2`` and ``fano`` are NaN. ``resolved`` says whether the quietest quadrature stands out from the
-        loudest (as in :func:`opendicke.analysis.squeezing.squeezing`).
+        loudest (as in :func:`opendicke.analysis.squeezing`).
 
     Raises:
         TypeError, ValueError: for a dataset of another kind, of mean-field theory (which has no fluctuations), without

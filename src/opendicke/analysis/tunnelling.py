@@ -1,6 +1,6 @@
 """Tunnelling between the normal and the superradiant states where mean field finds all of them stable."""
 
-from opendicke.analysis.tunnelling.classify import (
+from opendicke.tunnelling.classify import (
     Classifier,
     PassageCounter,
     Passages,
@@ -8,22 +8,22 @@ from opendicke.analysis.tunnelling.classify import (
     classify,
     linear_populations,
 )
-from opendicke.analysis.tunnelling.cut import BISTABLE_CUT, Cut
-from opendicke.analysis.tunnelling.direct import Watched, occupied, watch
-from opendicke.analysis.tunnelling.exponents import Crossing, Exponent, crossing, fit_exponent, occupation
-from opendicke.analysis.tunnelling.instanton import OrbitNotFoundError, instanton
-from opendicke.analysis.tunnelling.landscape import Landscape, LookAhead
-from opendicke.analysis.tunnelling.rates import (
+from opendicke.tunnelling.cut import BISTABLE_CUT, Cut
+from opendicke.tunnelling.direct import Watched, occupied, watch
+from opendicke.tunnelling.exponents import Crossing, Exponent, crossing, fit_exponent, occupation
+from opendicke.tunnelling.instanton import OrbitNotFoundError, instanton
+from opendicke.tunnelling.landscape import Landscape, LookAhead
+from opendicke.tunnelling.rates import (
     Fit,
     Rate,
-    TunnellingRates,
+    Rates,
     count_rates,
     fit_populations,
     lagged_rates,
     poisson_rate,
     populations,
 )
-from opendicke.analysis.tunnelling.splitting import Escape, Splitting, escape_rate
+from opendicke.tunnelling.splitting import Escape, Splitting, escape_rate
 
 __all__ = [
     "BISTABLE_CUT",
@@ -39,9 +39,9 @@ __all__ = [
     "PassageCounter",
     "Passages",
     "Rate",
+    "Rates",
     "Regions",
     "Splitting",
-    "TunnellingRates",
     "Watched",
     "classify",
     "count_rates",

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks
-from opendicke.analysis.tunnelling.landscape import Landscape
+from opendicke.tunnelling.landscape import Landscape
 
 #: Labels, and what they index in every array of this package.
 NORMAL, PLUS, MINUS, TRANSIT = 0, 1, 2, -1
@@ -126,7 +126,7 @@ def linear_populations(spins: NDArray[np.float64], landscape: Landscape) -> NDAr
     Returns:
         shape (..., 3).
 
-    >>> from opendicke.analysis.tunnelling.cut import BISTABLE_CUT
+    >>> from opendicke.analysis.tunnelling import BISTABLE_CUT
     >>> landscape = Landscape.of(BISTABLE_CUT.model(0.7, n_atoms=10))
     >>> linear_populations(landscape.superradiant.mirror().m, landscape).round(9) + 0.0
     array([0., 0., 1.])
@@ -181,6 +181,7 @@ class PassageCounter:
     Args:
         spacing: time between two labels.
         skip: time at the start of the trajectory that is not counted.
+        passages: what was counted before, and is added to; by default nothing.
     """
 
     spacing: float

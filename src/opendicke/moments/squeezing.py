@@ -24,7 +24,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from opendicke.analysis.jackknife import ChannelMeans, Estimate, Quantity, labelled
+from opendicke.moments.jackknife import ChannelMeans, Estimate, Quantity, labelled
 from opendicke.observables.catalogue import CHANNELS
 
 #: A mean spin shorter than this many of its standard errors has no direction.
@@ -80,7 +80,7 @@ def squeezing(dataset: xr.Dataset) -> xr.Dataset:
         ``resolved`` says whether the smallest variance stands out from the largest (half their difference above 3 of
         its errors); if not, the minimum is not smooth in the data, errors are enlarged to hold nevertheless, and the
         direction means little. ``attrs["degrees_of_freedom"]`` belongs to the error bars
-        (:func:`opendicke.analysis.jackknife.interval`).
+        (:func:`opendicke.analysis.interval`).
 
     Raises:
         TypeError, ValueError: for a dataset of another kind, of mean-field theory (which has no fluctuations), without

@@ -27,8 +27,8 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks
-from opendicke.analysis.fixed_points import MARGINAL, stability_margin, superradiant_precession
 from opendicke.model import DickeModel, check_model
+from opendicke.phases.fixed_points import MARGINAL, stability_margin, superradiant_precession
 
 #: Names of the phases. A label is the sum of 1 (normal state stable), 2 (SR+ stable), 4 (inverted state stable).
 PHASES: dict[int, str] = {
@@ -42,7 +42,7 @@ PHASES: dict[int, str] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Boundary:
+class PhaseBoundary:
     """One stretch of a line on which the phase changes, in the quadrant g₋, g₊ ≥ 0.
 
     Attributes:
@@ -57,6 +57,9 @@ class Boundary:
 
 def phase(model: DickeModel) -> str:
     """The phase of one model, one of the values of :data:`PHASES`.
+
+    Args:
+        model: the model; ``n_atoms`` does not matter, κ > 0.
 
     Raises:
         ValueError: if κ = 0, where no fixed point attracts (see :func:`phase_diagram`).
@@ -124,6 +127,9 @@ def tricritical_point(model: DickeModel) -> tuple[float, float]:
 
     .. math:: \delta = |\omega_a|\sqrt R,\qquad \sigma = |\omega_a/\omega_c|\,R
 
+    Args:
+        model: the model; its couplings and ``n_atoms`` do not matter.
+
     Raises:
         ValueError: if ω_aω_c ≤ 0 or κ = 0.
 
@@ -142,7 +148,7 @@ def tricritical_point(model: DickeModel) -> tuple[float, float]:
     return float(g_minus[0]), float(g_plus[0])
 
 
-def boundaries(model: DickeModel, g_max: float, points: int = 400) -> tuple[Boundary, ...]:
+def phase_boundaries(model: DickeModel, g_max: float, points: int = 400) -> tuple[PhaseBoundary, ...]:
     r"""The lines on which the phase changes, each followed to the edge of the square [0, g_max]².
 
     Args:
@@ -159,7 +165,7 @@ def boundaries(model: DickeModel, g_max: float, points: int = 400) -> tuple[Boun
         ValueError: if κ = 0, ``g_max`` is not between 1e-30 and 1e30, or ``points`` < 2.
 
     >>> model = DickeModel.balanced(n_atoms=1, omega_a=1, omega_c=1, kappa=1, coupling=1)
-    >>> [line.name for line in boundaries(model, g_max=3.5)]
+    >>> [line.name for line in phase_boundaries(model, g_max=3.5)]
     ['pole flip', 'saddle-node', 'saddle-node', 'pitchfork', 'subcritical pitchfork', 'Hopf']
     """
     _need_loss(model)
@@ -169,7 +175,7 @@ def boundaries(model: DickeModel, g_max: float, points: int = 400) -> tuple[Boun
     if model.omega_a * model.omega_c < 0:
         lines = [(name, g_plus, g_minus) for name, g_minus, g_plus in lines]
     reaching = [line for line in lines if bool(((line[1] <= extent) & (line[2] <= extent)).any())]
-    return tuple(Boundary(*line) for line in reaching)
+    return tuple(PhaseBoundary(*line) for line in reaching)
 
 
 def _lines(model: DickeModel, extent: float, count: int) -> list[tuple[str, NDArray[np.float64], NDArray[np.float64]]]:

@@ -12,7 +12,11 @@ import numpy as np
 import xarray as xr
 
 from opendicke import checks
-from opendicke.analysis.slow_modes import (
+from opendicke.methods.lindblad import channels_of
+from opendicke.model import DickeModel, check_model
+from opendicke.observables.catalogue import VARIABLES, from_channels
+from opendicke.problem import Progress
+from opendicke.steady.slow_modes import (
     FINER,
     MODE_TOLERANCE,
     TOLERANCE,
@@ -22,10 +26,6 @@ from opendicke.analysis.slow_modes import (
     next_cutoff,
     second_cutoff,
 )
-from opendicke.methods.lindblad import channels_of
-from opendicke.model import DickeModel, check_model
-from opendicke.observables.catalogue import VARIABLES, from_channels
-from opendicke.problem import Progress
 from opendicke.version import version
 
 #: What the difference between the two runs is multiplied with to make an error: the second run is not exact either.

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke.analysis.tunnelling.doubled import MOMENTA, SIZE, DoubledFlow
+from opendicke.tunnelling.doubled import MOMENTA, SIZE, DoubledFlow
 
 #: Newton's method stops at this residual, or after so many steps.
 RESIDUAL, STEPS = 1e-11, 40

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks
-from opendicke.analysis.fixed_points import FixedPoint, fixed_point
-from opendicke.analysis.tunnelling.pushed_flow import VARIABLES, average
-from opendicke.analysis.tunnelling.walker import Basin
 from opendicke.model import DickeModel, check_model
+from opendicke.phases.fixed_points import FixedPoint, fixed_point
 from opendicke.states import Normal, SpinCoherent
+from opendicke.tunnelling.pushed_flow import VARIABLES, average
+from opendicke.tunnelling.walker import Basin
 
 #: Step of the mean-field look-ahead times the fastest rate; the coordinate needs no more accuracy than this gives.
 STEP_TIMES_RATE = 0.25
@@ -28,7 +28,14 @@ POINTS = 6
 
 @dataclass(frozen=True, eq=False)
 class Landscape:
-    """Attractors and saddle of a bistable model (SR+ and SR− with m_x > 0)."""
+    """Attractors and saddle of a bistable model, found by :meth:`of`.
+
+    Args:
+        model: the model.
+        normal: its normal state, stable.
+        superradiant: its state SR+ with m_x > 0, stable.
+        saddle: its state SR− with m_x > 0, unstable.
+    """
 
     model: DickeModel
     normal: FixedPoint
@@ -42,7 +49,7 @@ class Landscape:
         Raises:
             ValueError: if the model is not in the bistable phase.
 
-        >>> from opendicke.analysis.tunnelling.cut import BISTABLE_CUT
+        >>> from opendicke.analysis.tunnelling import BISTABLE_CUT
         >>> Landscape.of(BISTABLE_CUT.model(0.688, n_atoms=100)).superradiant.m.round(3)
         array([ 0.376, -0.258, -0.206])
         """

@@ -28,14 +28,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks
-from opendicke.analysis.tunnelling.landscape import Landscape, LookAhead
-from opendicke.analysis.tunnelling.walker import Walker, check_walked, walk
 from opendicke.ensemble.executors import check_executor
 from opendicke.ensemble.streams import stream
 from opendicke.methods.nuhops import NuHOPS
 from opendicke.methods.truncated_wigner import TruncatedWigner
 from opendicke.model import DickeModel
 from opendicke.problem import Executor
+from opendicke.tunnelling.landscape import Landscape, LookAhead
+from opendicke.tunnelling.walker import Walker, check_walked, walk
 
 #: The pilot's random streams: those of another point, so that they are independent of every replica's.
 PILOT_POINT, REPLICA_POINT = 1, 0

@@ -29,7 +29,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks
-from opendicke.analysis.fixed_points import FixedPoint
+from opendicke.phases.fixed_points import FixedPoint
 
 #: (c, c†) = QUADRATURES (X, P).
 QUADRATURES = np.array([[1.0, 1.0j], [1.0, -1.0j]]) / math.sqrt(2)
@@ -166,7 +166,7 @@ class Fluctuations:
             ``squeezing_angle`` (of that quadrature :math:`X\cos\phi + P\sin\phi`, in [0, π), radians).
 
         >>> from opendicke import DickeModel
-        >>> from opendicke.analysis.fixed_points import fixed_point
+        >>> from opendicke.analysis import fixed_point
         >>> model = DickeModel(n_atoms=100, omega_a=1, omega_c=1, kappa=1, g_minus=1.8, g_plus=0.782)
         >>> light = fluctuations(fixed_point(model, "normal")).output_spectrum([0.0])
         >>> light.spectrum.values.round(2), light.squeezing.values.round(4)
@@ -208,7 +208,7 @@ def fluctuations(point: FixedPoint) -> Fluctuations:
         ValueError: if it is not stable: fluctuations about it grow and no stationary state exists.
 
     >>> from opendicke import DickeModel
-    >>> from opendicke.analysis.fixed_points import fixed_point
+    >>> from opendicke.analysis import fixed_point
     >>> model = DickeModel(n_atoms=100, omega_a=1, omega_c=1, kappa=1, g_minus=1.8, g_plus=0.782)
     >>> normal = fluctuations(fixed_point(model, "normal"))
     >>> round(normal.squeezing, 6), round(normal.excitations, 6), round(normal.photons, 6)

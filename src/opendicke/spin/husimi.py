@@ -20,7 +20,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from opendicke import checks
-from opendicke.analysis.spin_states import (
+from opendicke.spin.state import (
     PureStates,
     chosen_times,
     held_trajectories,

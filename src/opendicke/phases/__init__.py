@@ -1,0 +1,1 @@
+"""What follows from mean field: fixed points, attractors, phases, Gaussian fluctuations."""

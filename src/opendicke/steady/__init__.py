@@ -1,0 +1,1 @@
+"""Steady states and slow modes of the master equation."""
