@@ -127,7 +127,7 @@ def test_words_are_stored_and_read(tmp_path: Path) -> None:
     assert (first.Sx_Sx_adag_a != again.Sx_Sx_adag_a).any()
     od.solve(MODEL, STATE, TIMES, method, ["Sx"], store=tmp_path)  # another study: nothing is missing in it
     assert len(list(tmp_path.iterdir())) == 2
-    low, high = od.analysis.jackknife.interval(whole, "Sx_Sx_adag_a")
+    low, high = od.analysis.interval(whole, "Sx_Sx_adag_a")
     assert (high.real > low.real)[1:].all()
     assert whole.word_batch_means.sizes == {"batch": 12, "time": 3, "word": 1}
 

@@ -184,10 +184,10 @@ class DickeModel:
         .. math:: \dot\rho = -i[\omega_aS^z + \xi S^+ + \xi^*S^-, \rho] + \gamma(\bar n+1)\,\mathcal D[S^-]\rho
             + \gamma\bar n\,\mathcal D[S^+]\rho, \qquad \gamma = \frac{2g_-^2}{N\kappa}
 
-        The model is the Tavis–Cummings one with the cavity in resonance, :math:`\omega_c = \omega_a`. It is that equation
-        up to terms of order :math:`N\gamma/\kappa`: from the inverted state :math:`\langle S^z\rangle/N` is off by at most
-        :math:`0.8\,N\gamma/\kappa` for one atom, and :math:`0.35\,N\gamma/\kappa` for four and more (measured up to N = 8
-        in a vacuum, driven with :math:`\xi = N\gamma/2` and not). Twice the κ halves it.
+        The model is the Tavis–Cummings one with the cavity in resonance, :math:`\omega_c = \omega_a`, and is that
+        equation up to terms of order :math:`N\gamma/\kappa`: from the inverted state :math:`\langle S^z\rangle/N` is
+        off by at most :math:`0.8\,N\gamma/\kappa` for one atom, and :math:`0.35\,N\gamma/\kappa` for four and more
+        (measured up to N = 8 in a vacuum, driven with :math:`\xi = N\gamma/2` and not). Twice the κ halves it.
 
         Args:
             n_atoms: number of atoms N.
