@@ -232,7 +232,7 @@ def test_states_in_a_study(study: Path, told: str, state: Any) -> None:
         ),
         ('result = "out.nc"', 'result = "out.csv"', 25, "output.result: expected a name that ends in .nc"),
         ('store = "runs"', "store = 3", 24, "output.store: expected a path, got 3"),
-        ('result = "out.nc"', 'observables = ["Sq"]', 25, "output.observables: expected names out of"),
+        ('result = "out.nc"', 'observables = ["Sq"]', 25, "output.observables: expected names of variables, or words"),
         ('result = "out.nc"', 'observables = "Sz"', 25, "output.observables: expected a list"),
         ("g_plus = [0.2, 0.5]", "kapa = [1.0]", 28, "sweep.kapa: unknown"),
         ("g_plus = [0.2, 0.5]", "kappa = [1.0, -1.0]", 28, "expected a number >= 0, got -1.0"),

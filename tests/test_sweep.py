@@ -205,3 +205,38 @@ def test_bad_arguments_are_named(change: dict[str, Any], said: str) -> None:
     good: dict[str, Any] = {"model": MODEL, "grid": {"kappa": [1.0]}, "state": od.Normal(), "times": TIMES}
     with pytest.raises((TypeError, ValueError), match=f"^{said}"):
         od.sweep(**good | {"method": METHOD} | change)
+
+
+def test_dotted_names_lead_to_parts() -> None:
+    model = MODEL.replace(drive=od.Sine(0.0, 0.5, 2.0))
+    grid = {"drive.amplitude": [0.1, 0.4], "state.theta": [0.5, 2.0]}
+    result = od.sweep(model, grid, od.SpinCoherent(1.0, 0.3), TIMES, METHOD, ["Sz", "a"])
+    assert result.Sz.dims == ("drive.amplitude", "state.theta", "time")
+    point = result.sel({"drive.amplitude": 0.4, "state.theta": 2.0})
+    at, start = model.replace(drive=od.Sine(0.0, 0.4, 2.0)), od.SpinCoherent(2.0, 0.3)
+    assert od.DickeModel.of(point) == at
+    alone = od.solve(at, start, TIMES, with_point(METHOD, at, {"theta": 2.0}), ["Sz", "a"])
+    np.testing.assert_array_equal(point.a, alone.a)
+    # the initial state has streams of its own, and none where it is not swept
+    assert (
+        with_point(METHOD, at, {"theta": 2.0}).point != with_point(METHOD, at, {}).point == with_point(METHOD, at).point
+    )
+    fields = od.sweep(
+        MODEL, {"state.cavity.photons": [1, 3]}, od.Normal(cavity=od.cavities.Fock(2)), [0.0], od.Lindblad()
+    )
+    np.testing.assert_allclose(fields.n_photon.values.ravel(), [1.0, 3.0], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("grid", "said"),
+    [
+        ({"drive.amplitude": [1.0]}, r"^grid: amplitude: expected no further name"),
+        ({"state.psi": [1.0]}, r"^grid: state\.psi: expected one of theta, phi"),
+        ({"state.cavity.photons": [1]}, r"^grid: state\.photons: expected no further name"),
+        ({"drive..x": [1.0]}, r"^grid: expected names of parameters"),
+        ({"modes.0.kappa": [1.0]}, r"^grid: modes\.0\.kappa: expected one of n_atoms"),
+    ],
+)
+def test_dotted_names_that_lead_nowhere(grid: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        od.sweep(MODEL, grid, od.Normal(), TIMES, METHOD)

@@ -23,6 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from opendicke import checks
+
 #: Metadata of a field that only limits what a run may take: a larger limit goes on with the same study.
 LIMIT: Mapping[str, Any] = MappingProxyType({"limit": True})
 #: Options that say how many trajectories are run, and not what one of them is.
@@ -137,6 +139,32 @@ def restore_method(kind: Any, told: Mapping[str, Any], trajectories: int) -> Any
     """
     options = {name: value for name, value in told.items() if name not in _first_limits(kind.__name__)}
     return kind(trajectories=trajectories, **_fields(kind, options, COUNTS))
+
+
+def replaced(thing: Any, path: str, value: Any) -> Any:
+    """A copy of a dataclass, or of a tuple, with one part changed that a dotted name leads to.
+
+    Raises:
+        ValueError: if the name leads nowhere; it says what there is.
+        TypeError, ValueError: what the changed part's own checks raise.
+
+    >>> import opendicke as od
+    >>> replaced(od.SpinCoherent(1.0, cavity=od.cavities.Fock(1)), "cavity.photons", 3).cavity
+    Fock(photons=3)
+    """
+    head, _, rest = path.partition(".")
+    if isinstance(thing, tuple):
+        known = [str(at) for at in range(len(thing))]
+    else:
+        known = [item.name for item in dataclasses.fields(thing)] if dataclasses.is_dataclass(thing) else []
+    if head not in known:
+        there = f"one of {', '.join(known)}" if known else "no further name: it is no signal and no state"
+        raise checks.refuse(path, there, head)
+    if rest:
+        value = replaced(thing[int(head)] if isinstance(thing, tuple) else getattr(thing, head), rest, value)
+    if isinstance(thing, tuple):
+        return (*thing[: int(head)], value, *thing[int(head) + 1 :])
+    return dataclasses.replace(thing, **{head: value})
 
 
 def _first_limits(method: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import math
+import numbers
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +15,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from opendicke import checks, description, signals
-from opendicke.model import DickeModel, check_model
+from opendicke import checks, description
+from opendicke.model import DickeModel, Model, check_model
 from opendicke.observables.catalogue import VARIABLES
+from opendicke.system import System
 
 #: What answers say of single points in their attrs; over a grid these are variables.
 COUNTS = (
@@ -57,6 +59,8 @@ TAKEN = frozenset(
 #: What to do about an axis of complex numbers or signals.
 NO_NUMBERS = "For signals and complex numbers, sweep a function from real numbers to a model."
 
+#: What the names of the initial state's parameters begin with.
+STATE = "state."
 #: The parameters of a model.
 PARAMETERS = tuple(field.name for field in dataclasses.fields(DickeModel))
 
@@ -71,10 +75,10 @@ class Grid:
     """
 
     axes: dict[str, NDArray[Any]]
-    models: tuple[DickeModel, ...]
+    models: tuple[Model, ...]
 
     @classmethod
-    def of(cls, model: DickeModel | Callable[..., DickeModel], grid: Mapping[str, ArrayLike]) -> Grid:
+    def of(cls, model: Model | Callable[..., Model], grid: Mapping[str, ArrayLike]) -> Grid:
         """The grid of a model whose parameters are replaced, or of a function from the grid's parameters to a model.
 
         Raises:
@@ -103,7 +107,8 @@ class Grid:
     @property
     def swept(self) -> tuple[str, ...]:
         """The parameters of the model that have an axis, or are not the same at all points."""
-        return tuple(name for name in PARAMETERS if name in self.axes or len({*self._values(name)}) > 1)
+        known = (field.name for field in dataclasses.fields(self.models[0]))
+        return tuple(name for name in known if name in self.axes or len({*self._values(name)}) > 1)
 
     def attrs(self) -> dict[str, str]:
         """What :func:`opendicke.checks.dataset_model` reads: the parameters that are fixed, and the others' names."""
@@ -138,7 +143,7 @@ def _axes(grid: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
         expected = "a mapping from at least one parameter to its values"
         raise checks.refuse("grid", expected, grid, error=ValueError if isinstance(grid, Mapping) else TypeError)
     for name in grid:
-        if not isinstance(name, str) or not name.isidentifier() or name in TAKEN:
+        if not isinstance(name, str) or not _is_name(name) or name in TAKEN:
             raise checks.refuse("grid", "names of parameters that the answer has no other use for", name)
     axes: dict[str, NDArray[Any]] = {}
     for name, values in grid.items():
@@ -150,9 +155,20 @@ def _axes(grid: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
     return axes
 
 
+def _is_name(name: str) -> bool:
+    """Whether a parameter may be called so: an identifier, or a dotted name."""
+    head, *rest = name.split(".")
+    return head.isidentifier() and all(part.isidentifier() or part.isdigit() for part in rest)
+
+
+def of_state(place: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of the initial state at a point (``state.theta``), by their names in it."""
+    return {name.removeprefix(STATE): value for name, value in place.items() if name.startswith(STATE)}
+
+
 def _as_coordinate(values: list[Any]) -> list[Any]:
-    """What a coordinate holds of a parameter: its values; as JSON if it moves at some points."""
-    if not any(signals.moves(value) for value in values):
+    """What a coordinate holds of a parameter: its values; as JSON if they are no numbers at some points."""
+    if all(isinstance(value, numbers.Number) for value in values):
         return values
     return [json.dumps(description.plain(value)) for value in values]
 
@@ -162,20 +178,27 @@ def _places(axes: dict[str, NDArray[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(axes, point, strict=True)) for point in values]
 
 
-def _model_at(model: DickeModel | Callable[..., DickeModel], place: dict[str, Any]) -> DickeModel:
-    if not isinstance(model, DickeModel):
-        made = model(**place)
-        checks.instance("model", made, DickeModel, "a function that returns an opendicke.DickeModel")
-        for name in place:
-            if name in PARAMETERS and getattr(made, name) != place[name]:
-                got = f"{name} = {place[name]} for a model with {name} = {getattr(made, name)}"
+def _model_at(model: Model | Callable[..., Model], place: dict[str, Any]) -> Model:
+    own = {name: value for name, value in place.items() if not name.startswith(STATE)}
+    if not isinstance(model, (DickeModel, System)):
+        made = model(**own)
+        expected = "a function that returns an opendicke.DickeModel (or an opendicke.System)"
+        checks.instance("model", made, (DickeModel, System), expected)
+        for name in own:
+            if name in PARAMETERS and getattr(made, name, own[name]) != own[name]:
+                got = f"{name} = {own[name]} for a model with {name} = {getattr(made, name)}"
                 raise checks.refuse("grid", f"a {name} that is the model's own", got, "Give it another name.")
         return made
-    known = {*PARAMETERS, "coupling"}
-    for name in place:
-        if name not in known:
+    known = {*PARAMETERS, "coupling"} if isinstance(model, DickeModel) else {*model.rates, "n_ref"}
+    for name in own:
+        if name not in known and "." not in name:
             raise checks.refuse("grid", f"parameters out of {', '.join(sorted(known))}", name)
-    return model.replace(**place)
+    try:
+        return model.replace(**own)
+    except (TypeError, ValueError) as problem:
+        if not any("." in name for name in own):
+            raise
+        raise type(problem)(f"grid: {problem}") from problem
 
 
 def stacked(grid: Grid, results: Sequence[xr.Dataset | None]) -> xr.Dataset:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from opendicke import checks, signals
-from opendicke.description import added, describe, restore
+from opendicke.description import added, describe, replaced, restore
 from opendicke.parameters import by_name, made_by_name
 from opendicke.signals import ComplexRate, Rate
 from opendicke.system import KAPPA_HINT, Mode, Spin, System, check_squeezing
@@ -300,7 +300,7 @@ class DickeModel:
         return math.sqrt(self.omega_a * (self.omega_c**2 + self.kappa**2) / self.omega_c)
 
     def replace(self, **changes: Any) -> DickeModel:
-        """A copy with some parameters changed.
+        """A copy with some parameters changed; a dotted name, ``**{"drive.amplitude": 0.2}``, changes part of a signal.
 
         ``coupling``, a number or a signal, may be among them: :math:`g_-` and :math:`g_+`, which must be constant, then
         keep their ratio, and add up to it. So a balanced model stays balanced, and a Tavis–Cummings model one.
@@ -314,9 +314,13 @@ class DickeModel:
         >>> DickeModel.tavis_cummings(n_atoms=10, omega_a=1, omega_c=1, kappa=1, coupling=2).replace(coupling=3).g_minus
         3.0
         """
+        changed, dotted = self, {name: value for name, value in changes.items() if "." in name}
+        for name, value in dotted.items():
+            changed = replaced(changed, name, value)
+        changes = {name: value for name, value in changes.items() if name not in dotted}
         if "coupling" in changes:
-            changes |= self._couplings(signals.rate("coupling", changes.pop("coupling")), changes)
-        return replace(self, **changes)
+            changes |= changed._couplings(signals.rate("coupling", changes.pop("coupling")), changes)
+        return replace(changed, **changes)
 
     def _couplings(self, total: Rate, others: dict[str, Any]) -> dict[str, Rate]:
         """Couplings that add up to ``total`` and have the ratio of this model's."""

@@ -13,14 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import cavities, checks, states
+from opendicke.description import replaced, restore
+from opendicke.grid import STATE
 from opendicke.methods.precision import Precision
 from opendicke.methods.registry import METHODS
 from opendicke.methods.sampled import Sampled
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, Model
 from opendicke.observables.catalogue import select
 from opendicke.signals import SIGNALS
 from opendicke.states import SpinCoherent, State
+from opendicke.system import System
 
+#: States that have parts of their own, by their kind.
+PARTED = ("product",)
 #: Evenly spaced numbers that a file may ask for.
 MOST_POINTS = 10**8
 
@@ -37,6 +42,10 @@ g_minus = 1.13
 g_plus = 1.13
 # n_thermal = 0.2            # photons of the cavity's bath
 # drive = [0.3, -0.1]        # real and imaginary part of what drives the cavity; atom_drive: the atoms
+# Several spins or modes, instead of all the above (couplings: a row for each spin, an entry for each mode):
+#     spins = [{ n_atoms = 60, omega_a = 1.0 }, { n_atoms = 40, omega_a = 1.0 }]
+#     modes = [{ omega_c = 2.5, kappa = 0.5 }]
+#     g_minus = [[1.1], [-1.1]]
 # Instead of a number, each of these but n_atoms may be a signal, with values as for a number:
 # g_minus = { kind = "ramp", times = [0.0, 50.0], values = [0.5, 1.5] }    # "samples": a smooth curve
 # omega_c = { kind = "sine", mean = 2.5, amplitude = 0.1, frequency = 2.0 }
@@ -67,6 +76,7 @@ result = "result.nc"
 # [sweep]            # parameters that take several values: a list, or start, stop and points
 # g_minus = { start = 0.5, stop = 2.0, points = 12 }
 # g_plus = [0.2, 0.4, 0.8]
+# "state.theta" = [0.5, 1.0]           # parts of the state, of signals ("drive.amplitude") and of systems
 # common_random_numbers = false
 """.replace("NAMES", ", ".join(METHODS))
 
@@ -79,7 +89,7 @@ class StudyFileError(ValueError):
 class StudyFile:
     """A study file, read and checked."""
 
-    model: DickeModel
+    model: Model
     state: State
     times: NDArray[np.float64]
     method: Any
@@ -142,15 +152,18 @@ class _Reader:
         model, state, times = self._model(), self._state(), self._times()
         method = self._method(times)
         result, store, observables = self._output(method)
-        grid, common = self._sweep(model)
+        grid, common = self._sweep(model, state)
         return StudyFile(model, state, times, method, result, store, observables, grid, common, self)
 
-    def _model(self) -> DickeModel:
+    def _model(self) -> Model:
         values = dict(self._section("model"))
+        if "spins" in values or "modes" in values:
+            system: System = self._restored("model", System, values)
+            return system
         for key, told in values.items():
             if isinstance(told, dict):
                 values[key] = self._signal(key, dict(told))
-            elif key in ("drive", "atom_drive"):
+            elif key in ("drive", "atom_drive", "squeezing", "g_minus", "g_plus"):
                 values[key] = self._complex("model", key, told)
         model: DickeModel = self._build("model", DickeModel, values)
         return model
@@ -171,11 +184,15 @@ class _Reader:
         return self._build("model", SIGNALS[kind], told, key=key)
 
     def _state(self) -> State:
+        state: State
         values = dict(self._section("state"))
         kind = values.pop("kind", None)
         if kind is not None and kind not in states.KINDS:
             expected = f"expected a kind out of {', '.join(map(repr, states.KINDS))}, got {checks.shown(kind)}"
             raise self.error("state", "kind", expected)
+        if kind in PARTED:
+            state = self._restored("state", states.KINDS[kind], values)
+            return state
         for key in {"alpha"} & set(values):
             values[key] = self._complex("state", key, values[key])
         for key in {"angles", "weights"} & set(values):
@@ -185,7 +202,7 @@ class _Reader:
             values["weights"] = tuple(self._complex("state", "weights", one) for one in pairs)
         if isinstance(values.get("cavity"), dict):
             values["cavity"] = self._cavity(dict(values["cavity"]))
-        state: State = self._build("state", states.KINDS[kind] if kind else SpinCoherent, values)
+        state = self._build("state", states.KINDS[kind] if kind else SpinCoherent, values)
         return state
 
     def _cavity(self, told: dict[str, Any]) -> Any:
@@ -197,6 +214,14 @@ class _Reader:
         if "alpha" in told:
             told["alpha"] = self._complex("state", "cavity", told["alpha"])
         return self._build("state", cavities.KINDS[kind], told, key="cavity")
+
+    def _restored(self, section: str, kind: Any, values: dict[str, Any]) -> Any:
+        """What has parts of its own: lists of tables, as a store holds them."""
+        self._only(section, values, {item.name for item in dataclasses.fields(kind)})
+        try:
+            return restore(kind, values)
+        except (TypeError, ValueError) as problem:
+            raise self.refused(section, problem) from problem
 
     def _complex(self, section: str, key: str, told: Any) -> Any:
         """A list of two numbers as a complex one; anything else is left as it is."""
@@ -253,18 +278,23 @@ class _Reader:
                 raise self.refused("output", problem) from problem
         return result, here / output["store"] if "store" in output else None, names
 
-    def _sweep(self, model: DickeModel) -> tuple[dict[str, NDArray[Any]], bool]:
+    def _sweep(self, model: Model, state: State) -> tuple[dict[str, NDArray[Any]], bool]:
         """The grid, every value of which the model takes, and whether all points share their noise."""
         values = dict(self._section("sweep", required=False))
         common = values.pop("common_random_numbers", False)
         if not isinstance(common, bool):
             raise self.error("sweep", "common_random_numbers", f"expected true or false, got {checks.shown(common)}")
-        self._only("sweep", values, {item.name for item in dataclasses.fields(DickeModel)} | {"coupling"})
+        values = _flat(values)
+        fields = {item.name for item in dataclasses.fields(model)} | {"coupling"}
+        self._only("sweep", {name.split(".")[0]: None for name in values}, fields | {"state"})
         grid = {name: self._axis("sweep", name, asked) for name, asked in values.items()}
         for name, axis in grid.items():
             try:
                 for value in axis.tolist():
-                    model.replace(**{name: value})
+                    if name.startswith(STATE):
+                        replaced(state, name.removeprefix(STATE), value)
+                    else:
+                        model.replace(**{name: value})
             except (TypeError, ValueError) as problem:
                 raise self.error("sweep", name, str(problem)) from problem
             if np.unique(axis).size != axis.size:
@@ -298,7 +328,7 @@ class _Reader:
         if set(values) not in ({"values"}, {"start", "stop", "points"}):
             raise self.error(section, key, f"expected values, or start, stop and points, got {', '.join(values)}")
         try:
-            return _numbers(values, whole=key == "n_atoms")
+            return _numbers(values, whole=key.split(".")[-1] in ("n_atoms", "photons"))
         except (TypeError, ValueError) as problem:
             raise self.error(section, key, str(problem)) from problem
 
@@ -338,6 +368,17 @@ class _Reader:
         place = f"{section}.{key}".strip(".")
         inside = [line for name, line in lines.items() if f".{name}".endswith(f".{key}") and name.startswith(section)]
         return lines.get(place) or next(iter(inside), None) or lines.get(section, 1)
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    """Tables inside tables as dotted names: TOML reads ``drive.amplitude = [0.1, 0.2]`` as a table."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict) and not set(value) & {"values", "start", "stop", "points"}:
+            found |= {f"{name}.{inner}": told for inner, told in _flat(value).items()}
+        else:
+            found[name] = value
+    return found
 
 
 def _numbers(values: dict[str, Any], *, whole: bool) -> NDArray[Any]:

@@ -19,22 +19,23 @@ from opendicke import checks, description
 from opendicke.ensemble.executors import Serial, Threads, check_executor, closing, opened
 from opendicke.ensemble.store import Store, Stored, StoreError
 from opendicke.ensemble.study import Study
-from opendicke.grid import Grid, nbytes
+from opendicke.grid import STATE, Grid, nbytes, of_state
 from opendicke.methods.lindblad import Lindblad
 from opendicke.methods.sampled import Sampled
-from opendicke.model import DickeModel
+from opendicke.model import Model
 from opendicke.observables.catalogue import select
 from opendicke.problem import Executor, Method, Problem, Progress
 from opendicke.progress import SharedMeter, meter
 from opendicke.solve import as_store, check_method, describe, solve
 from opendicke.states import State, check_state
+from opendicke.system import as_system
 
 #: Points in work at a time, at most: as many as there are workers, so that none waits for the end of a point.
 MOST_POINTS = 32
 
 
 def sweep(
-    model: DickeModel | Callable[..., DickeModel],
+    model: Model | Callable[..., Model],
     grid: Mapping[str, ArrayLike],
     state: State,
     times: ArrayLike,
@@ -55,6 +56,8 @@ def sweep(
         model: the model whose parameters are replaced, or a function from the grid's parameters to a model.
         grid: parameter name -> its values (one-dimensional, all different); the sweep runs over their product.
             ``"coupling"`` is :math:`g_- + g_+`, at the model's ratio of the two (see :meth:`DickeModel.replace`).
+            Dotted names lead to parts of signals (``"drive.amplitude"``), of a system (``"modes.0.kappa"``,
+            ``"g_minus.0.1"``) and of the initial state (``"state.theta"``, ``"state.cavity.photons"``).
             Values are real numbers: for signals, or complex drives, pass a function as ``model``.
         state, times, method, observables, executor: as for :func:`opendicke.solve`. A ``Precision`` in the method holds
             at every point by itself.
@@ -106,18 +109,18 @@ def sweep(
     over = Grid.of(model, grid)
     _check_states(over, method)
     instants = checks.time_grid(times)
+    starts = [state_with(state, of_state(place)) for place in over.places]
     if common_random_numbers:
-        method = _with_common_step(method, [Problem(at, state, instants) for at in over.models])
+        problems = [Problem(at, start, instants) for at, start in zip(over.models, starts, strict=True)]
+        method = _with_common_step(method, problems)
     trajectories = getattr(method, "trajectories", None)
     shared = SharedMeter(meter(progress), over.size, trajectories)
-    asked = _Asked(
-        state, instants, method, observables, common_random_numbers, run_missing, keep_batches, store, shared
-    )
+    asked = _Asked(instants, method, observables, common_random_numbers, run_missing, keep_batches, store, shared)
     try:
         with opened(check_executor(executor)) as started:
             together = min(getattr(started, "workers", None) or 1, MOST_POINTS) if trajectories else 1
             who = Threads(together) if together > 1 else Serial()
-            points = list(zip(over.places, over.models, strict=True))
+            points = list(zip(over.places, over.models, starts, strict=True))
             with closing(who.map(partial(asked.solve, started), points)) as results:
                 return assemble(over, method, list(_within(most, over.size, results)))
     finally:
@@ -128,7 +131,6 @@ def sweep(
 class _Asked:
     """What is asked at every point."""
 
-    state: State
     times: NDArray[np.float64]
     method: Any
     observables: Any
@@ -138,21 +140,21 @@ class _Asked:
     store: Store | str | Path | None
     meter: SharedMeter
 
-    def solve(self, executor: Executor, point: tuple[dict[str, Any], DickeModel]) -> xr.Dataset | None:
+    def solve(self, executor: Executor, point: tuple[dict[str, Any], Model, State]) -> xr.Dataset | None:
         """The answer at one point; None where nothing is stored and nothing to be run."""
-        place, model = point
-        method = self.method if self.common_random_numbers else with_point(self.method, model)
+        place, model, state = point
+        method = self.method if self.common_random_numbers else with_point(self.method, model, of_state(place))
         gauge = self.meter.point({name: f"{value:g}" for name, value in place.items()})
         options: dict[str, Any] = {"executor": executor, "progress": gauge, "store": self.store}
         if not self.run_missing:
             _, words = select(self.observables)
-            study = _begun(Problem(model, self.state, self.times, words), method, self.store)
+            study = _begun(Problem(model, state, self.times, words), method, self.store)
             if study is None:
                 gauge.close()
                 return None
             method = dataclasses.replace(method, trajectories=min(study.trajectories, method.trajectories))
             options |= {"executor": Stored(executor, study, description.limits(method), retry=False), "store": None}
-        result = solve(model, self.state, self.times, method, self.observables, **options)
+        result = solve(model, state, self.times, method, self.observables, **options)
         return (
             result
             if self.keep_batches
@@ -168,9 +170,23 @@ def _with_common_step(method: Any, problems: list[Problem]) -> Any:
     return dataclasses.replace(method, step=min(method.simulator(problem).step for problem in problems))
 
 
-def with_point(method: Any, model: DickeModel) -> Any:
-    """The method with random streams of this model's own (a method without streams is returned as it is)."""
-    digest = hashlib.sha256(json.dumps(description.describe(model), sort_keys=True).encode()).digest()
+def state_with(state: State, changes: Mapping[str, Any]) -> State:
+    """The state with parts changed that dotted names lead to."""
+    for name, value in changes.items():
+        try:
+            state = description.replaced(state, name, value)
+        except (TypeError, ValueError) as problem:
+            raise type(problem)(f"grid: {STATE}{problem}") from problem
+    return state
+
+
+def with_point(method: Any, model: Model, changes: Mapping[str, Any] | None = None) -> Any:
+    """The method with random streams of this model's own (a method without streams is returned as it is).
+
+    What a sweep changes in the initial state counts too, if it changes anything.
+    """
+    told = description.describe(model) | ({"state": dict(changes)} if changes else {})
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).digest()
     point = {"point": int.from_bytes(digest[:8], "big")} if isinstance(method, Sampled) else {}
     return dataclasses.replace(method, **point)
 
@@ -185,8 +201,8 @@ def _begun(problem: Problem, method: Any, store: Store | str | Path | None) -> S
 
 def _check_states(grid: Grid, method: Any) -> None:
     """Refuse density matrices of different sizes: they have no common array."""
-    if isinstance(method, Lindblad) and method.keep_states and "n_atoms" in grid.swept:
-        atoms = sorted({model.n_atoms for model in grid.models})
+    atoms = sorted({spin.n_atoms for model in grid.models for spin in as_system(model).spins})
+    if isinstance(method, Lindblad) and method.keep_states and len(atoms) > 1:
         hint = "Sweep without keep_states, or the other parameters at one n_atoms after the other."
         raise checks.refuse("method", "keep_states at a single n_atoms only", f"n_atoms = {atoms}", hint)
 

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks, signals
-from opendicke.description import added, describe
+from opendicke.description import added, describe, replaced, restore
 from opendicke.parameters import made_by_name
 from opendicke.signals import ComplexRate, Rate
 from opendicke.words import Word
 
 if TYPE_CHECKING:
+    import xarray as xr
     from qutip import Qobj, QobjEvo
 
 KAPPA_HINT = "kappa is the field decay rate; the photon number decays at 2 kappa."
@@ -198,6 +199,31 @@ class System:
         return tuple(
             tuple(signals.coupling(f"{name}[{i}][{m}]", one) for m, one in enumerate(row)) for i, row in enumerate(rows)
         )
+
+    @classmethod
+    def of(cls, dataset: xr.Dataset) -> System:
+        """The system that an answer of :func:`opendicke.solve` is about, or a point of :func:`opendicke.sweep`.
+
+        Raises:
+            TypeError, ValueError: for anything else, and for a sweep of which no point is chosen.
+        """
+        system: System = restore(cls, checks.dataset_model(dataset, "spins", "modes"))
+        return system
+
+    def replace(self, **changes: Any) -> System:
+        """A copy with some parameters changed: fields, and parts of them by dotted names.
+
+        Raises:
+            ValueError, TypeError: for a name that leads nowhere, and as for the system itself.
+
+        >>> system = System(spins=[Spin(n_atoms=2, omega_a=1.0)], modes=[Mode(omega_c=1.0, kappa=1.0)])
+        >>> system.replace(**{"modes.0.kappa": 0.5, "g_minus.0.0": 1j}).rates["modes.0.kappa"]
+        0.5
+        """
+        changed = self
+        for name, value in changes.items():
+            changed = replaced(changed, name, value)
+        return changed
 
     @property
     def shape(self) -> tuple[int, int]:

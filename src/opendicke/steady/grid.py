@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from opendicke import checks
 from opendicke.grid import Grid
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, pair_of
 from opendicke.observables.catalogue import VARIABLES
 from opendicke.problem import Progress
 from opendicke.progress import meter
@@ -67,7 +67,7 @@ def steady_states(
     bar.start(over.size, "point", "steady states")
     try:
         for place, at in zip(over.places, over.models, strict=True):
-            answer, refusal = _attempt(at, photons, options)
+            answer, refusal = _attempt(pair_of(at), photons, options)
             found.append(answer)
             refusals.append(refusal)
             bar.advance(1, **{name: f"{value:g}" for name, value in place.items()})
