@@ -243,7 +243,7 @@ def test_equal_clumps_are_one_clump() -> None:
 def test_two_equal_modes_are_one_mode() -> None:
     """(a₁ + a₂)/√2 is coupled √2 times as strongly, and the other combination stays dark."""
     spin, mode = od.Spin(n_atoms=2, omega_a=0.8), od.Mode(omega_c=1.1, kappa=0.6)
-    couplings = np.array([0.5 + 0.2j, 0.3j])
+    couplings = np.array([0.9 + 0.2j, 0.5j])
     one, two = (
         od.System(spins=[spin], modes=[mode] * count, g_minus=[[minus] * count], g_plus=[[plus] * count])
         for count, (minus, plus) in ((1, couplings), (2, couplings / np.sqrt(2)))
