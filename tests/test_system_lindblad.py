@@ -22,6 +22,7 @@ from opendicke import signals
 from opendicke.cavities import Fock, Squeezed, Thermal
 from opendicke.methods import lindblad
 from opendicke.methods.driven_liouvillian import DrivenGenerator
+from opendicke.observables.catalogue import about
 from opendicke.problem import Problem
 
 RTOL = 1e-10
@@ -392,11 +393,12 @@ def test_states_of_one_spin_beside_two_modes_are_kept() -> None:
 
 def test_a_system_of_one_pair_has_the_dimensions_of_a_system() -> None:
     model = od.DickeModel(n_atoms=2, omega_a=1.0, omega_c=1.2, kappa=0.7, g_minus=0.9, g_plus=0.5)
-    arguments = (od.SpinCoherent(0.4), [0.0, 1.0], od.NuHOPS(trajectories=2, seed=1))
+    arguments = (od.SpinCoherent(0.4), [0.0, 1.0], od.TruncatedWigner(trajectories=2, seed=1))
     answer, plain = (od.solve(one, *arguments, progress=False) for one in (model.system, model))
     for name, dims in {"Sz": ("spin",), "a_sem": ("mode",), "Sx_a": ("spin", "mode")}.items():
         assert answer[name].dims == ("time", *dims)
         assert plain[name].dims == ("time",)
         np.testing.assert_array_equal(answer[name].values.ravel(), plain[name])
+    assert about("Sx1_Sx2_a1", [od.word("Sx1 Sx2 a1")]).dims == ()
     assert answer.spin.values.tolist() == answer.mode.values.tolist() == [0]
     assert "mode" not in od.solve(model.system, *arguments, ["Sz"], progress=False).dims
