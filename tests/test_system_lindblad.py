@@ -20,10 +20,14 @@ from numpy.typing import NDArray
 import opendicke as od
 from opendicke import signals
 from opendicke.cavities import Fock, Squeezed, Thermal
+from opendicke.description import describe
 from opendicke.methods import lindblad
 from opendicke.methods.driven_liouvillian import DrivenGenerator
 from opendicke.observables.catalogue import about
 from opendicke.problem import Problem
+from opendicke.qutip_bridge import Space
+from opendicke.states import restore_state
+from opendicke.words import Word
 
 RTOL = 1e-10
 #: The slope of some rates jumps here; QuTiP is started anew.
@@ -139,6 +143,23 @@ def test_everything_agrees_with_qutip(case: str) -> None:
             np.testing.assert_allclose(result[name].isel(dims), values, rtol=0, atol=size * atol, err_msg=name)
     assert set(result.data_vars) == set(od.VARIABLES)
     assert result.attrs["photons"] == (photons if len(photons) > 1 else photons[0])
+
+
+def test_words_within_and_across_spins_and_modes_agree_with_qutip() -> None:
+    system, photons = random_system("2x2")
+    state, _ = product_state(SIZES["2x2"][0], photons)
+    words = [od.word(text) for text in ("Sx1 Sx2", "S+1 S-2", "a1† a2", "Sy1 Sz2 Sx1 a1† a1† a2", "Sz2 S-2 a2†")]
+    words.append(od.word("Sx1 Sy1 Sz2", symmetrised=True))
+    result = od.solve(system, state, TIMES, exact(photons), ["Sz", *words], progress=False)
+    space, atol = Space(system, photons), bound(system, photons)
+    for word in words:
+        orders = list(word.orders())
+        operator = sum(space.operator(Word(order, word.modes)) for order in orders) / len(orders)
+        expected = [qutip.expect(operator, rho) for rho in qutip_states("2x2")]
+        size = float(np.abs(operator.full()).sum())
+        assert result[word.name].dims == ("time",)
+        assert np.abs(expected).max() > 1e4 * size * atol
+        np.testing.assert_allclose(result[word.name], expected, rtol=0, atol=size * atol, err_msg=word.name)
 
 
 def wrong_rates(system: od.System, name: str) -> od.System:
@@ -307,6 +328,7 @@ def test_entangled_spins_are_what_qutip_makes_of_them() -> None:
                (od.Dicke(0), od.Inverted())),
         weights=(1.0, 0.5j, -0.7), modes=(0.3j, Thermal(0.4)),
     )  # fmt: skip
+    assert restore_state(describe(state)) == state
     modes = [od.Mode(omega_c=1.0, kappa=0.5)] * 2
     system = od.System(spins=[od.Spin(n_atoms=n, omega_a=1.0) for n in (2, 3)], modes=modes)
     coherent, basis = qutip.spin_coherent, qutip.basis

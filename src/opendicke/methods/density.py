@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from opendicke.methods.folding import Folding
 from opendicke.problem import Problem
 from opendicke.states import EntangledSpins, SpinCoherent, fields_of, parts_of, tensor
+from opendicke.words import Word
 
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -54,6 +59,22 @@ def spin_state(rho: Complex) -> Complex:
     """The density matrix of the only spin: shape (N+1, N+1)."""
     state: Complex = np.einsum("nfmf->nm", reduced(rho, 0, 1))
     return state
+
+
+@functools.lru_cache(maxsize=2)
+def word_matrices(words: tuple[Word, ...], atoms: tuple[int, ...], photons: tuple[int, ...]) -> list[Any]:
+    """The operators whose means words are, as sparse matrices in coordinates."""
+    space, found = Folding(atoms, photons), []
+    for word in words:
+        orders = list(word.orders())
+        found.append((sum(space.operator(Word(order, word.modes)) for order in orders) / len(orders)).tocoo())
+    return found
+
+
+def mean(operator: Any, rho: Complex) -> complex:
+    """Tr Oρ for a sparse O."""
+    rows, columns = operator.coords
+    return complex(operator.data @ rho.reshape(operator.shape)[columns, rows])
 
 
 def _projector(amplitudes: Complex) -> Complex:

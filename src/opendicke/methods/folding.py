@@ -41,7 +41,7 @@ class Folding:
         return np.array([populations.take(-1, axis).sum() for axis in modes])
 
     def operator(self, word: Word) -> Any:
-        """The product of operators that a word of real factors (all but S^y) is, as a sparse matrix."""
+        """The product of operators that a word is, as a sparse matrix: a real one unless S^y is among its factors."""
         from scipy import sparse
 
         places = [sparse.eye_array(size) for size in self.dims]
@@ -49,6 +49,7 @@ class Folding:
             n_atoms, n = self.atoms[site], np.arange(self.dims[site])
             lower = sparse.diags_array(np.sqrt((n[:-1] + 1.0) * (n_atoms - n[:-1])), offsets=-1)
             own = {"-": lower, "+": lower.T, "z": sparse.diags_array(n_atoms / 2 - n)}
+            own |= {"x": 0.5 * (lower.T + lower), "y": -0.5j * (lower.T - lower)}
             places[site] = places[site] @ own[factor]
         for site, factor in word.modes:
             at = len(self.atoms) + site

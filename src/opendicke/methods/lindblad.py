@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from opendicke import checks, signals
 from opendicke.methods import propagator
 from opendicke.methods.cutoffs import first_cutoffs, is_plain, next_cutoff, photons_at_start
-from opendicke.methods.density import initial, reduced, spin_state
+from opendicke.methods.density import initial, mean, reduced, spin_state, word_matrices
 from opendicke.methods.driven_liouvillian import DrivenGenerator, forced_steps, longest_step, pace
 from opendicke.methods.folding import Folding
 from opendicke.methods.integration import Watch, check_duration, check_tolerances
@@ -26,6 +26,7 @@ from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.progress import Silent
 from opendicke.states import SpinCoherent
 from opendicke.system import System, as_system, fastest_rate
+from opendicke.words import Word
 
 Record = TypeVar("Record")
 
@@ -140,21 +141,29 @@ class Lindblad:
             memory += propagator.setup_cost(typical.model.n_atoms, photons[0])[1]
         return Limits(not refusal, True, refusal or reason, memory, seconds)
 
+    def check_words(self, words: tuple[Word, ...]) -> None:
+        """All words are answered."""
+
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Solve ``problem`` for the variables ``names``."""
-        kept, spins = kept_rows(problem.times, self.keep_states), len(problem.system.spins)
+        kept = kept_rows(problem.times, self.keep_states)
+        atoms = tuple(spin.n_atoms for spin in problem.system.spins)
+        spins, words = len(atoms), problem.words
         if kept.size and spins > 1:
             hint = "Without keep_states the variables of each spin are computed."
             raise checks.refuse("keep_states", "no times for a system of several spins", self.keep_states, hint)
         progress.start(len(problem.times), "times", "master equation")
 
-        def record(rho: NDArray[np.complex128]) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
-            return _channels_of_pairs(rho, spins), spin_state(rho) if kept.size else rho[:0]
+        def record(rho: NDArray[np.complex128]) -> tuple[NDArray[np.float64], list[complex], NDArray[np.complex128]]:
+            cutoffs = tuple(levels - 1 for levels in rho.shape[spins : rho.ndim // 2])
+            means = [mean(operator, rho) for operator in word_matrices(words, atoms, cutoffs)]
+            return _channels_of_pairs(rho, spins), means, spin_state(rho) if kept.size else rho[:0]
 
         rows, photons, top = self._collect(problem, record, progress, watch=Watch(executor))
-        channels, states = zip(*rows, strict=True)
+        channels, means, states = zip(*rows, strict=True)
         attrs = {"photons": _one_or_all(photons), "top_population": _one_or_all(top)}
         solution = Solution(of_parts(from_channels(names, np.array(channels))), attrs=attrs)
+        solution.values |= {word.name: np.array(means)[:, at] for at, word in enumerate(words)}
         if kept.size:
             about = {"definition": "density matrix of the spin, <j, j - n| rho |j, j - n_prime>", "units": "1"}
             solution.extra["rho_spin"] = (("state_time", "n", "n_prime"), np.array([states[at] for at in kept]), about)
