@@ -55,6 +55,8 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "System": (od.System, {"spins": [SPIN], "modes": [MODE], "g_minus": [[1j]], "g_plus": [[1.0]], "n_ref": 2.0}),
     "word": (od.word, {"text": "Sx Sx a† a", "symmetrised": False}),
     "Product": (od.Product, {"spins": (od.Normal(),), "modes": (od.cavities.Fock(1),)}),
+    "EntangledSpins": (od.EntangledSpins, {"terms": ((od.Normal(), od.Dicke(1.0)),), "weights": (1j,),
+                                           "modes": (od.cavities.Fock(1),)}),
     "SpinSqueezed": (od.SpinSqueezed, {"theta": 1.0, "phi": 0.5, "mu": 0.1, "alpha": 1j, "cavity": None}),
     "SpinSuperposition": (od.SpinSuperposition, {"angles": ((1.0, 0.5),), "weights": (1j,), "alpha": 1j}),
     "Fock": (od.cavities.Fock, {"photons": 1}),

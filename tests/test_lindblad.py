@@ -229,7 +229,7 @@ def test_the_cutoff_found_is_enough_and_is_reported() -> None:
 
 
 def test_an_automatic_cutoff_grows_when_the_guess_was_too_low(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lindblad, "_guess", lambda problem, clock: 2)
+    monkeypatch.setattr(lindblad.Lindblad, "_first_cutoffs", lambda self, problem, clock: (2,))
     result = od.solve(FIG1, od.SpinCoherent(np.pi / 4, np.pi), [4.0], od.Lindblad())
     assert result.attrs["photons"] > 10
 

@@ -27,7 +27,8 @@ from scipy.integrate import DOP853
 
 import opendicke as od
 from opendicke import signals
-from opendicke.methods import lindblad
+from opendicke.methods import cutoffs, lindblad
+from opendicke.methods.density import initial
 from opendicke.methods.driven_liouvillian import DrivenGenerator, longest_step
 from opendicke.methods.integration import Watch
 from opendicke.problem import Problem
@@ -140,7 +141,7 @@ def bound(operator: Any, model: od.DickeModel, photons: int, stop: float) -> flo
 
     The Liouvillian's width W makes about W steps a unit of time, and moves at most W times the top population.
     """
-    turns = 1 + stop * lindblad._width(model, photons)
+    turns = 1 + stop * lindblad._width(model.system, (photons,))
     return float(np.linalg.norm(operator.full(), 2)) * turns * (RTOL + TOP)
 
 
@@ -238,7 +239,7 @@ def evaluations(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
 
     def watched(self: DrivenGenerator, time: float, y: np.ndarray) -> np.ndarray:
         found = call(self, time, y)
-        seen.append((time, 0.5 * (self._down - self._up)))
+        seen.append((time, 0.5 * (self._down[0] - self._up[0])))
         return found
 
     monkeypatch.setattr(DrivenGenerator, "__call__", watched)
@@ -267,21 +268,21 @@ def test_no_pulse_is_stepped_over(monkeypatch: pytest.MonkeyPatch) -> None:
     times = np.linspace(0.0, 20.0, 401)
     pulse = od.Samples(tuple(times), tuple(0.5 * np.exp(-(((times - 15.4) / 0.15) ** 2))))
     model = od.DickeModel(n_atoms=1, omega_a=0, omega_c=0, kappa=0, g_minus=0, g_plus=0, drive=pulse)
-    assert longest_step(model) == pytest.approx(0.025)
+    assert longest_step(model.system) == pytest.approx(0.025)
     seen = evaluations(monkeypatch)
     result = od.solve(model, od.Normal(), [20.0], od.Lindblad(photons=8), ["a"], progress=False)
     np.testing.assert_allclose(
         result.a, -0.5j * 0.15 * np.sqrt(np.pi), rtol=0, atol=1e-8
     )  # sums of a Gaussian are exact
-    assert np.diff(np.sort([time for time, _ in seen])).max() < longest_step(model)
-    assert longest_step(model.replace(drive=od.Sine(0, 1, 40.0))) == 0.5 / 40
-    assert longest_step(EVERYDAY) == np.inf
+    assert np.diff(np.sort([time for time, _ in seen])).max() < longest_step(model.system)
+    assert longest_step(model.replace(drive=od.Sine(0, 1, 40.0)).system) == 0.5 / 40
+    assert longest_step(EVERYDAY.system) == np.inf
 
 
 def test_the_cutoff_is_raised_until_thermal_light_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     """P(f) = n̄^f/(n̄+1)^(f+1) of a thermal state; a guess of 2 photons is raised, and one asked for refused."""
     model = LOOSE.replace(n_atoms=1, n_thermal=1.0, kappa=5.0)
-    monkeypatch.setattr(lindblad.Lindblad, "_first_cutoff", lambda self, problem, clock: 2)
+    monkeypatch.setattr(lindblad.Lindblad, "_first_cutoffs", lambda self, problem, clock: (2,))
     result = od.solve(model, od.Normal(), [3.0], od.Lindblad(), progress=False)
     photons = result.attrs["photons"]
     assert 0.5 ** (photons + 1) < result.attrs["top_population"] < 1.01 * 2 * 0.5 ** (photons + 1) < 2e-8
@@ -359,12 +360,13 @@ def test_what_would_never_end_is_refused() -> None:
 
 def test_everyday_models_are_solved_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bit for bit what one run of DOP853 on the everyday right-hand side gives, and nothing else is asked."""
-    for name in ("DrivenGenerator", "empty_cavity", "thermal_tail"):
-        monkeypatch.delattr(lindblad, name)
+    monkeypatch.delattr(lindblad, "DrivenGenerator")
+    for name in ("empty_cavity", "thermal_tail"):
+        monkeypatch.delattr(cutoffs, name)
     state = od.SpinCoherent(0.9, 0.4, alpha=0.3 - 0.2j)
     problem = Problem(EVERYDAY, state, TIMES)
     rho = od.Lindblad(photons=14).density_matrices(problem)
-    generator, start = lindblad._Generator(EVERYDAY, 14), lindblad._initial(problem, 14, 1e-8)
+    generator, start = lindblad._Generator(EVERYDAY, 14), initial(problem, (14,))[0]
     solver, found = DOP853(generator, 0.0, start, TIMES[-1], rtol=1e-9, atol=1e-12), [start]
     while solver.status == "running":
         solver.step()
@@ -377,7 +379,7 @@ def test_everyday_models_are_solved_as_ever(monkeypatch: pytest.MonkeyPatch) -> 
 def test_both_right_hand_sides_agree_on_everyday_models() -> None:
     model = EVERYDAY.replace(omega_a=-0.7, g_plus=-0.4)
     y = np.random.default_rng(1).standard_normal((4 * 9) ** 2)
-    both = lindblad._Generator(model, 8)(0.3, y), DrivenGenerator(model, 8, Watch())(0.3, y)
+    both = lindblad._Generator(model, 8)(0.3, y), DrivenGenerator(model.system, (8,), Watch())(0.3, y)
     np.testing.assert_allclose(both[0], both[1], rtol=0, atol=1e-12)
 
 

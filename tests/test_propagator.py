@@ -7,7 +7,8 @@ from scipy.linalg import expm
 
 import opendicke as od
 from opendicke.analysis import steady_state
-from opendicke.methods import lindblad, propagator
+from opendicke.methods import propagator
+from opendicke.methods.density import initial
 from opendicke.methods.integration import Watch
 from opendicke.problem import Problem
 
@@ -67,7 +68,7 @@ def test_the_top_level_of_a_stiff_model_is_watched_between_times(
     assert late.n_photon[0] < 1e-6
     with pytest.raises(ValueError, match="Try photons"):
         od.solve(model, od.Inverted(), [period], od.Lindblad(photons=2), progress=False)
-    start = lindblad._initial(Problem(model, od.Inverted(), np.array([period])), 2, 1.0)
+    start = initial(Problem(model, od.Inverted(), np.array([period])), (2,))[0]
     seen = list(propagator.evolve(model, 2, start, np.array([period]), Watch()))
     assert abs(max(top for _, top, _ in seen) - 8 / 9) < 1e-3  # both atoms have emitted: (2√2/3)² at half a period
     assert abs(seen[-1][1] - 8 / 9) > 1e-3 or doublings == 14  # in a block without an output

@@ -22,6 +22,7 @@ from opendicke.signals import Ramp, Samples, Sine
 from opendicke.solve import solve
 from opendicke.states import (
     Dicke,
+    EntangledSpins,
     Inverted,
     Normal,
     Product,
@@ -45,6 +46,7 @@ __all__ = [
     "Dask",
     "Dicke",
     "DickeModel",
+    "EntangledSpins",
     "FailedTrajectoryWarning",
     "Inverted",
     "Limits",

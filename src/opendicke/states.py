@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -255,26 +255,12 @@ class SpinSuperposition(_InLaboratory):
     def __post_init__(self) -> None:
         pairs = checks.real_array("angles", self.angles, (None, 2))
         object.__setattr__(self, "angles", tuple((float(theta), float(phi)) for theta, phi in pairs))
-        if self.weights is not None:
-            given = checks.number_array("weights", self.weights, "iufc", "complex numbers")
-            if given.shape != (len(pairs),) or not np.isfinite(given).all() or not given.any():
-                expected = f"{len(pairs)} finite numbers, as many as angles, not all 0"
-                raise checks.refuse("weights", expected, self.weights)
-            object.__setattr__(self, "weights", tuple(complex(one) for one in given))
+        _set_weights(self, len(pairs), "angles")
         _set_cavity(self)
 
     def amplitudes(self, n_atoms: int, rng: np.random.Generator | None = None) -> NDArray[np.complex128]:
         """On |j, j − n>, shape (N+1,)."""
-        weights = np.array(self.weights or (1.0,) * len(self.angles), dtype=np.complex128)
-        parts_of_weights = weights.view(np.float64)
-        parts_of_weights /= np.abs(parts_of_weights).max()  # their squares are then numbers
-        parts = [SpinCoherent(*pair).dicke_amplitudes(n_atoms) for pair in self.angles]
-        total = np.einsum("k,kn->n", weights, np.array(parts))
-        size = float(np.linalg.norm(total))
-        if size < 1e-6 * np.abs(weights).max():
-            raise checks.refuse("weights", "a superposition that does not cancel", self.weights)
-        found: NDArray[np.complex128] = total / size
-        return found
+        return _superposed(self.weights, [SpinCoherent(*pair).dicke_amplitudes(n_atoms) for pair in self.angles])
 
     def spin_matrix(self, n_atoms: int) -> NDArray[np.complex128]:
         """Density matrix of the spin on |j, j − n>, shape (N+1, N+1)."""
@@ -309,27 +295,71 @@ class Product:
     modes: tuple[complex | Cavity, ...] = ()
 
     def __post_init__(self) -> None:
-        if not isinstance(self.spins, (tuple, list)) or not all(isinstance(one, ONE_SPIN) for one in self.spins):
-            expected = "a sequence of states of one spin, such as SpinCoherent(theta, phi)"
-            raise checks.refuse("spins", expected, self.spins, error=TypeError)
-        for one in self.spins:
-            if one.cavity is not None or one.alpha != 0:
-                raise checks.refuse("spins", "states whose own cavity is left in vacuum", one, "Use modes.")
-        object.__setattr__(self, "spins", tuple(self.spins))
-        if not isinstance(self.modes, (tuple, list)):
-            expected = "a sequence of amplitudes, or states of opendicke.cavities"
-            raise checks.refuse("modes", expected, self.modes, error=TypeError)
-        modes = (
-            one if isinstance(one, cavities.CAVITIES) else checks.complex_number(f"modes[{at}]", one)
-            for at, one in enumerate(self.modes)
-        )
-        object.__setattr__(self, "modes", tuple(modes))
+        object.__setattr__(self, "spins", _bare_spins("spins", self.spins, ONE_SPIN, "SpinCoherent(theta, phi)"))
+        _set_modes(self)
 
 
-State = OneSpin | Product
-STATES = (*ONE_SPIN, Product)
+@dataclass(frozen=True)
+class EntangledSpins:
+    r"""A superposition of products of states of several spins, normalised.
+
+    .. math:: \sum_kc_k\bigotimes_i|\psi_{ki}\rangle
+
+    Each :math:`|\psi_{ki}\rangle` is a spin coherent state :math:`|\theta_{ki},\phi_{ki}\rangle` or a Dicke state.
+    ``Lindblad`` starts from it; the other methods start from products.
+
+    Args:
+        terms: for every k a state for each spin, its own cavity left in vacuum: ``SpinCoherent(0.3)``, ``Dicke(0)``.
+        weights: complex c_k, as many; None for equal ones.
+        modes: for each mode a complex amplitude, or a state of :mod:`opendicke.cavities`; all in vacuum if left out.
+
+    Raises:
+        ValueError, TypeError: for anything else; by what solves, for other numbers of spins and modes than there are,
+            and for a sum that vanishes.
+
+    >>> up, down = Inverted(), Normal()
+    >>> EntangledSpins(terms=((up, down), (down, up)), weights=(1.0, -1.0)).amplitudes([1, 1]).round(3).real + 0.0
+    array([ 0.   ,  0.707, -0.707,  0.   ])
+    """
+
+    KIND: ClassVar[str] = "entangled_spins"
+
+    terms: tuple[tuple[SpinCoherent | Dicke, ...], ...]
+    weights: tuple[complex, ...] | None = None
+    modes: tuple[complex | Cavity, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.terms, (tuple, list)) or not self.terms:
+            expected = "a sequence of at least one sequence of states of one spin"
+            raise checks.refuse("terms", expected, self.terms, error=TypeError)
+        pure, example = (SpinCoherent, Dicke), "SpinCoherent(theta, phi) or Dicke(m)"
+        terms = tuple(_bare_spins(f"terms[{k}]", term, pure, example) for k, term in enumerate(self.terms))
+        if len({len(term) for term in terms}) > 1 or not terms[0]:
+            raise checks.refuse("terms", "states of as many spins, one or more, in every term", self.terms)
+        object.__setattr__(self, "terms", terms)
+        _set_weights(self, len(terms), "terms")
+        _set_modes(self)
+
+    def amplitudes(self, atoms: Sequence[int]) -> NDArray[np.complex128]:
+        """On the products of |j, j − n>, the last spin's n fastest; N of each spin is given: shape (∏(N+1),)."""
+        if len(atoms) != len(self.terms[0]):
+            raise checks.refuse("state", _numbers(len(atoms), None), len(self.terms[0]))
+        products = []
+        for term in self.terms:
+            spins = [
+                one.amplitudes(n) if isinstance(one, Dicke) else one.dicke_amplitudes(n)
+                for one, n in zip(term, atoms, strict=True)
+            ]
+            products.append(tensor(spins))
+        return _superposed(self.weights, products)
+
+
+State = OneSpin | Product | EntangledSpins
+STATES = (*ONE_SPIN, Product, EntangledSpins)
 #: All but the first, by their kind.
-KINDS: dict[str, Any] = {state.KIND: state for state in (Dicke, ThermalSpin, SpinSqueezed, SpinSuperposition, Product)}
+KINDS: dict[str, Any] = {
+    state.KIND: state for state in (Dicke, ThermalSpin, SpinSqueezed, SpinSuperposition, Product, EntangledSpins)
+}
 
 
 def Normal(alpha: complex = 0.0, cavity: Cavity | None = None) -> SpinCoherent:
@@ -362,23 +392,45 @@ def parts_of(state: State, spins: int, modes: int) -> tuple[tuple[OneSpin, ...],
     """The state of each spin (its cavity is to be ignored), and an amplitude or a state for each mode.
 
     Raises:
-        ValueError: for a :class:`Product` of other numbers of spins and modes.
+        ValueError: for a :class:`Product` of other numbers of spins and modes, and for spins that are entangled.
     """
+    if isinstance(state, EntangledSpins):
+        raise checks.refuse("state", "a product of states of the spins", state, "Entangled spins: Lindblad.")
     if not isinstance(state, Product):
-        return (state,) * spins, (state.alpha if state.cavity is None else state.cavity,) * modes
+        return (state,) * spins, fields_of(state, modes)
     if len(state.spins) != spins or len(state.modes) not in (0, modes):
-        expected = f"states of {spins} spin{'s' * (spins > 1)} and {modes} mode{'s' * (modes > 1)}"
-        raise checks.refuse("state", expected, f"{len(state.spins)} and {len(state.modes)}")
-    return state.spins, state.modes or (0j,) * modes
+        raise checks.refuse("state", _numbers(spins, modes), f"{len(state.spins)} and {len(state.modes)}")
+    return state.spins, fields_of(state, modes)
+
+
+def fields_of(state: State, modes: int) -> tuple[complex | Cavity, ...]:
+    """An amplitude or a state for each mode.
+
+    Raises:
+        ValueError: for a state of another number of modes.
+    """
+    if not isinstance(state, Product | EntangledSpins):
+        return (state.alpha if state.cavity is None else state.cavity,) * modes
+    if len(state.modes) not in (0, modes):
+        raise checks.refuse("state", _numbers(None, modes), len(state.modes))
+    return state.modes or (0j,) * modes
 
 
 def one_of(state: State) -> OneSpin:
-    """``state`` as one of one spin and one mode; refused if it is a :class:`Product` of more."""
-    if not isinstance(state, Product):
+    """``state`` as one of one spin and one mode; refused if it is a :class:`Product` of more, or entangled."""
+    if not isinstance(state, Product | EntangledSpins):
         return state
     (spin,), (mode,) = parts_of(state, 1, 1)
     own: dict[str, Any] = {"cavity": mode} if isinstance(mode, cavities.CAVITIES) else {"alpha": mode}
     return replace(spin, **own)
+
+
+def tensor(parts: Sequence[NDArray[np.complex128]]) -> NDArray[np.complex128]:
+    """The tensor product of amplitudes, or of density matrices, in their order."""
+    product, *others = parts
+    for one in others:
+        product = np.kron(product, one).astype(np.complex128, copy=False)
+    return product
 
 
 def coherent_state(state: OneSpin, whose: str) -> SpinCoherent:
@@ -418,6 +470,58 @@ def _set_cavity(state: Any) -> None:
         checks.instance("cavity", state.cavity, cavities.CAVITIES, "a state of opendicke.cavities, such as Fock(2)")
         if state.alpha != 0:
             raise checks.refuse("alpha, cavity", "at most one of them", (state.alpha, state.cavity))
+
+
+def _bare_spins(name: str, given: Any, kinds: tuple[type, ...], example: str) -> tuple[Any, ...]:
+    """``given`` as a tuple of states of spins of these kinds, without a cavity of their own."""
+    if not isinstance(given, (tuple, list)) or not all(isinstance(one, kinds) for one in given):
+        raise checks.refuse(name, f"a sequence of states of one spin, such as {example}", given, error=TypeError)
+    for one in given:
+        if one.cavity is not None or one.alpha != 0:
+            raise checks.refuse(name, "states whose own cavity is left in vacuum", one, "Use modes.")
+    return tuple(given)
+
+
+def _set_modes(state: Any) -> None:
+    """Check ``modes``: an amplitude or a state of each."""
+    if not isinstance(state.modes, (tuple, list)):
+        expected = "a sequence of amplitudes, or states of opendicke.cavities"
+        raise checks.refuse("modes", expected, state.modes, error=TypeError)
+    modes = (
+        one if isinstance(one, cavities.CAVITIES) else checks.complex_number(f"modes[{at}]", one)
+        for at, one in enumerate(state.modes)
+    )
+    object.__setattr__(state, "modes", tuple(modes))
+
+
+def _set_weights(state: Any, count: int, of: str) -> None:
+    """Check ``weights``: None, or so many complex numbers, as there are ``of``."""
+    if state.weights is None:
+        return
+    given = checks.number_array("weights", state.weights, "iufc", "complex numbers")
+    if given.shape != (count,) or not np.isfinite(given).all() or not given.any():
+        raise checks.refuse("weights", f"{count} finite numbers, as many as {of}, not all 0", state.weights)
+    object.__setattr__(state, "weights", tuple(complex(one) for one in given))
+
+
+def _superposed(given: tuple[complex, ...] | None, parts: list[NDArray[np.complex128]]) -> NDArray[np.complex128]:
+    """The normalised sum of states with these weights, or with equal ones."""
+    weights = np.array(given or (1.0,) * len(parts), dtype=np.complex128)
+    parts_of_weights = weights.view(np.float64)
+    parts_of_weights /= np.abs(parts_of_weights).max()  # their squares are then numbers
+    total = np.einsum("k,kn->n", weights, np.array(parts))
+    size = float(np.linalg.norm(total))
+    if size < 1e-6 * np.abs(weights).max():
+        raise checks.refuse("weights", "a superposition that does not cancel", given)
+    found: NDArray[np.complex128] = total / size
+    return found
+
+
+def _numbers(spins: int | None, modes: int | None) -> str:
+    """So many spins and modes, in words; those that are None are not spoken of."""
+    told = {"spin": spins, "mode": modes}
+    words = (f"{count} {kind}{'s' * (count > 1)}" for kind, count in told.items() if count is not None)
+    return f"states of {' and '.join(words)}"
 
 
 def _ladder(m: float, n_atoms: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -13,26 +13,20 @@ from numpy.typing import NDArray
 
 from opendicke import checks, signals
 from opendicke.methods import propagator
-from opendicke.methods.driven_liouvillian import (
-    DrivenGenerator,
-    empty_cavity,
-    forced_steps,
-    longest_step,
-    pace,
-    thermal_photons,
-    thermal_tail,
-)
+from opendicke.methods.cutoffs import first_cutoffs, is_plain, next_cutoff, photons_at_start
+from opendicke.methods.density import initial, mean, reduced, spin_state, word_matrices
+from opendicke.methods.driven_liouvillian import DrivenGenerator, forced_steps, longest_step, pace
 from opendicke.methods.folding import Folding
 from opendicke.methods.integration import Watch, check_duration, check_tolerances
 from opendicke.methods.liouvillian import Operators
-from opendicke.methods.mean_field import MeanField
 from opendicke.methods.sampled import kept_rows, state_time
-from opendicke.model import DickeModel, Model, check_model, pair_of, several
-from opendicke.observables.catalogue import CHANNELS, from_channels
+from opendicke.model import DickeModel, Model, check_model
+from opendicke.observables.catalogue import CHANNELS, from_channels, of_parts
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.progress import Silent
-from opendicke.states import OneSpin, SpinCoherent, mean_photons
-from opendicke.system import fastest_rate
+from opendicke.states import SpinCoherent
+from opendicke.system import System, as_system, fastest_rate
+from opendicke.words import Word
 
 Record = TypeVar("Record")
 
@@ -48,16 +42,18 @@ SECONDS_PER_STEP = 2e-4
 #: What a step costs at least where signals move (measured for one atom and a sine of frequency 3000).
 SECONDS_PER_FORCED_STEP = 5e-4
 
-#: A stiff model's first cutoff is guessed from mean field up to this many of its fastest turns.
-GUESS_TURNS = 1000.0
-
 
 class _OverflowError(Exception):
-    """The highest photon number kept holds too much."""
+    """The highest photon number kept of a mode holds too much."""
 
-    def __init__(self, population: float, time: float) -> None:
-        super().__init__(population, time)
-        self.population, self.time = population, time
+    def __init__(self, populations: NDArray[np.float64], time: float) -> None:
+        super().__init__(populations, time)
+        self.populations, self.time = populations, time
+
+    def raised(self, photons: Sequence[int], bound: float) -> tuple[int, ...]:
+        """Higher cutoffs for the modes that hold more than ``bound``."""
+        pairs = zip(photons, self.populations, strict=True)
+        return tuple(next_cutoff(one) if population > bound else one for one, population in pairs)
 
 
 @dataclass(frozen=True)
@@ -66,21 +62,25 @@ class Lindblad:
 
     .. math::
         \dot\rho = -i[H,\rho] + 2\kappa(\bar n + 1)\,\mathcal D[a]\rho + 2\kappa\bar n\,\mathcal D[a^\dagger]\rho
+            - \kappa\left[m\,(2a^\dagger\rho a^\dagger - a^{\dagger2}\rho - \rho a^{\dagger2}) + \mathrm{h.c.}\right]
 
-    with H of :class:`opendicke.DickeModel`, moving in time or not; κ is the decay rate of the field. The only
-    approximations are the cavity's highest photon number, which is watched at every step of the integrator, and the
+    with H of :class:`opendicke.DickeModel` or of an :class:`opendicke.System` of several spins and modes (each mode has
+    its own losses), moving in time or not; κ is the decay rate of the field. The only
+    approximations are each mode's highest photon number, which is watched at every step of the integrator, and the
     integrator's tolerance: it starts anew wherever a rate or its slope jumps, and steps over no oscillation.
     Time grows as :math:`(N+1)^2` photons², and faster for strong coupling: N = 10 takes seconds. Models that move, are
-    driven or thermal take about twice as long.
+    driven or thermal take about twice as long; each further spin or mode multiplies it by its own
+    :math:`(N+1)^2` or photons².
 
     Args:
-        photons: highest photon number kept, >= 1; None raises it until the bound below holds.
+        photons: highest photon number kept, >= 1, for all modes or one for each; None raises that of each mode until
+            the bound below holds.
         rtol: relative tolerance of the integrator, 2.3e-14 to 0.1.
         atol: absolute tolerance on the elements of ρ, 1e-20 to 0.1.
-        max_top_population: largest population of the highest photon number, >= 1e-12 and < 1.
+        max_top_population: largest population of a mode's highest photon number, >= 1e-12 and < 1.
         max_memory: memory that a run may take, in GiB.
         keep_states: some of the ``times``; also return the spin's density matrix at these times, as ``rho_spin`` on
-            the Dicke states |j, j−n>.
+            the Dicke states |j, j−n>. With one spin only.
 
     Raises:
         ValueError, TypeError: for an option out of range, or ``keep_states`` that are not among the times; for
@@ -103,7 +103,7 @@ class Lindblad:
     array([0.2])
     """
 
-    photons: int | None = None
+    photons: int | tuple[int, ...] | None = None
     rtol: float = 1e-9
     atol: float = 1e-12
     max_top_population: float = 1e-8
@@ -111,7 +111,10 @@ class Lindblad:
     keep_states: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.photons is not None:
+        if isinstance(self.photons, tuple | list) and self.photons:
+            several = tuple(checks.integer(f"photons[{m}]", one, minimum=1) for m, one in enumerate(self.photons))
+            object.__setattr__(self, "photons", several)
+        elif self.photons is not None:
             object.__setattr__(self, "photons", checks.integer("photons", self.photons, minimum=1))
         check_tolerances(self)
         for name in ("max_top_population", "max_memory"):
@@ -124,34 +127,43 @@ class Lindblad:
     def limits(self, model: Model) -> Limits:
         """Limited by ``max_memory``, and by the time it takes; see :class:`opendicke.problem.Limits`."""
         check_model(model)
-        if refusal := several(model):
-            return Limits(False, False, refusal, 0.0, 0.0)
-        model = pair_of(model)
-        stop = 10 / (fastest_rate(model.system) or 1.0)
+        system = as_system(model)
+        stop = 10 / (fastest_rate(system) or 1.0)
         typical = Problem(model, SpinCoherent(math.pi / 4, math.pi), np.linspace(0.0, stop, 2))
-        photons = self._first_cutoff(typical) if self.photons is None else self.photons
-        refusal = self._too_large(model.n_atoms, photons, 0)
+        photons = self._cutoffs(system) or first_cutoffs(typical, self.max_top_population)
+        refusal = self._too_large(system, photons, 0)
         if self.photons is None:
-            photons = _next_cutoff(photons)  # the first guess is often raised once
-        elements = float((model.n_atoms + 1) * (photons + 1)) ** 2
-        reason = f"Exact, with about {photons} photons; time grows as the square of N times photons, and faster."
-        memory, seconds = 8 * elements * WORKING_COPIES, _seconds_a_time(model, photons)
-        if model.is_everyday and self._dense(model, photons, 1.0):
-            memory += propagator.setup_cost(model.n_atoms, photons)[1]
+            photons = tuple(next_cutoff(one) for one in photons)  # the first guess is often raised once
+        told = ", ".join(str(one) for one in photons)
+        reason = f"Exact, with about {told} photons; time grows as the square of N times photons, and faster."
+        memory, seconds = 8 * _elements(system, photons) * WORKING_COPIES, _seconds_a_time(system, photons)
+        if is_plain(typical) and self._dense(typical.model, photons, 1.0):
+            memory += propagator.setup_cost(typical.model.n_atoms, photons[0])[1]
         return Limits(not refusal, True, refusal or reason, memory, seconds)
+
+    def check_words(self, words: tuple[Word, ...]) -> None:
+        """All words are answered."""
 
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Solve ``problem`` for the variables ``names``."""
         kept = kept_rows(problem.times, self.keep_states)
+        atoms = tuple(spin.n_atoms for spin in problem.system.spins)
+        spins, words = len(atoms), problem.words
+        if kept.size and spins > 1:
+            hint = "Without keep_states the variables of each spin are computed."
+            raise checks.refuse("keep_states", "no times for a system of several spins", self.keep_states, hint)
         progress.start(len(problem.times), "times", "master equation")
 
-        def record(rho: NDArray[np.complex128]) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
-            return channels_of(rho), _spin_state(rho)
+        def record(rho: NDArray[np.complex128]) -> tuple[NDArray[np.float64], list[complex], NDArray[np.complex128]]:
+            cutoffs = tuple(levels - 1 for levels in rho.shape[spins : rho.ndim // 2])
+            means = [mean(operator, rho) for operator in word_matrices(words, atoms, cutoffs)]
+            return _channels_of_pairs(rho, spins), means, spin_state(rho) if kept.size else rho[:0]
 
         rows, photons, top = self._collect(problem, record, progress, watch=Watch(executor))
-        channels, states = zip(*rows, strict=True)
-        attrs = {"photons": photons, "top_population": top}
-        solution = Solution(from_channels(names, np.array(channels)), attrs=attrs)
+        channels, means, states = zip(*rows, strict=True)
+        attrs = {"photons": _one_or_all(photons), "top_population": _one_or_all(top)}
+        solution = Solution(of_parts(from_channels(names, np.array(channels))), attrs=attrs)
+        solution.values |= {word.name: np.array(means)[:, at] for at, word in enumerate(words)}
         if kept.size:
             about = {"definition": "density matrix of the spin, <j, j - n| rho |j, j - n_prime>", "units": "1"}
             solution.extra["rho_spin"] = (("state_time", "n", "n_prime"), np.array([states[at] for at in kept]), about)
@@ -162,14 +174,15 @@ class Lindblad:
         r"""The density matrix :math:`\langle n,f|\rho(t)|n',f'\rangle` at ``problem.times``.
 
         Returns:
-            shape (times, N+1, F, N+1, F): n counts down from the top, :math:`m = j - n`; f counts photons.
+            shape (times, N+1, F, N+1, F): n counts down from the top, :math:`m = j - n`; f counts photons. With
+            several spins or modes there are as many axes N+1, and then F, on either side.
         """
         matrices, _, _ = self._collect(problem, lambda rho: rho, Silent(), stored=len(problem.times))
         return np.array(matrices)
 
     def spin_states(self, problem: Problem) -> NDArray[np.complex128]:
-        """The spin's reduced density matrix at ``problem.times``: shape (times, N+1, N+1), all-up first."""
-        matrices, _, _ = self._collect(problem, _spin_state, Silent())
+        """The reduced density matrix of one spin at ``problem.times``: shape (times, N+1, N+1), all-up first."""
+        matrices, _, _ = self._collect(problem, spin_state, Silent())
         return np.array(matrices)
 
     def _collect(
@@ -179,96 +192,121 @@ class Lindblad:
         progress: Progress,
         stored: int = 0,
         watch: Watch | None = None,
-        above: int = 0,
-    ) -> tuple[list[Record], int, float]:
-        """What ``record`` makes of ρ at each time, the cutoff used, and the largest population of its top level."""
-        reached, clock = 0, watch or Watch()
-        check_duration(problem, max(fastest_rate(problem.system), pace(problem.model)))
-        least = self.photons if self.photons is not None else math.ceil(mean_photons(problem.state))
-        refusal = self._too_large(problem.model.n_atoms, least, stored)  # before mean field follows a huge amplitude
-        if refusal:
+        least: tuple[int, ...] = (),
+    ) -> tuple[list[Record], tuple[int, ...], tuple[float, ...]]:
+        """What ``record`` makes of ρ at each time, the cutoffs used, and the largest populations of the top levels.
+
+        Cutoffs that are not given are at least ``least``.
+        """
+        reached, clock, system = 0, watch or Watch(), problem.system
+        check_duration(problem, max(fastest_rate(system), pace(system)))
+        asked = self._cutoffs(system)
+        # before mean field follows a huge amplitude
+        needed = asked or tuple(math.ceil(one) for one in photons_at_start(problem))
+        if refusal := self._too_large(system, needed, stored):
             raise ValueError(refusal)
-        photons = max(self._first_cutoff(problem, clock), _next_cutoff(above)) if self.photons is None else self.photons
+        photons = asked or tuple(
+            map(max, self._first_cutoffs(problem, clock), least or (next_cutoff(0),) * len(needed))
+        )
         while True:
-            refusal = self._too_large(problem.model.n_atoms, photons, stored)
-            if refusal:
+            if refusal := self._too_large(system, photons, stored):
                 raise ValueError(refusal)
             records: list[Record] = []
-            top = 0.0
+            top = np.zeros(len(photons))
             try:
                 for rho, worst in self._evolve(problem, photons, clock):
                     top = worst
                     records.append(record(rho))
                     if len(records) > reached:  # a larger cutoff starts again; the meter does not go back
                         reached = len(records)
-                        progress.advance(1, photons=photons)
-                return records, photons, top
+                        progress.advance(1, photons=_one_or_all(photons))
+                return records, photons, tuple(top.tolist())
             except _OverflowError as overflow:
-                if self.photons is not None:
-                    raise self._too_small(problem, overflow, clock) from None
-            photons = _next_cutoff(photons)
+                larger = overflow.raised(photons, self.max_top_population)
+                if asked:
+                    raise self._too_small(problem, overflow, asked, larger, clock) from None
+            photons = larger
 
-    def _first_cutoff(self, problem: Problem, clock: Watch | None = None) -> int:
-        """A guess: room for the field, or for what the bath puts into the cavity; tails add up by much less."""
-        thermal = thermal_photons(problem.model, float(problem.times[-1]))
-        if thermal == 0:
-            return _guess(problem, clock)
-        return max(_guess(problem, clock), math.ceil(thermal_tail(thermal, self.max_top_population)) + 4)
+    def _cutoffs(self, system: System) -> tuple[int, ...]:
+        """The cutoff asked for of each mode; empty if none is."""
+        if self.photons is None:
+            return ()
+        modes = len(system.modes)
+        photons = self.photons if isinstance(self.photons, tuple) else (self.photons,) * modes
+        if len(photons) != modes:
+            raise checks.refuse("photons", f"one number, or {modes}, one for each mode", self.photons)
+        return photons
 
-    def _too_small(self, problem: Problem, overflow: _OverflowError, clock: Watch) -> Exception:
-        """The refusal of the cutoff asked for, with one that is large enough: found by trying, less accurately."""
-        photons = self.photons or 0
+    def _first_cutoffs(self, problem: Problem, clock: Watch) -> tuple[int, ...]:
+        return first_cutoffs(problem, self.max_top_population, clock)
+
+    def _too_small(
+        self, problem: Problem, overflow: _OverflowError, asked: tuple[int, ...], larger: tuple[int, ...], clock: Watch
+    ) -> Exception:
+        """The refusal of the cutoffs asked for, with some that are large enough: found by trying, less accurately."""
         bound = max(1e-12, 0.9 * self.max_top_population)
         search = replace(self, photons=None, rtol=max(self.rtol, 1e-6), atol=0.01 * bound, max_top_population=bound)
         try:
-            _, enough, _ = search._collect(problem, lambda rho: None, Silent(), watch=clock, above=photons)
-            hint = f"Try photons={enough}, or photons=None to have it chosen."
+            _, enough, _ = search._collect(problem, lambda rho: None, Silent(), watch=clock, least=larger)
+            hint = f"Try photons={_one_or_all(enough)}, or photons=None to have it chosen."
         except ValueError:
             hint = "No cutoff within max_memory is large enough: use NuHOPS."
         expected = f"a cutoff whose top level stays below max_top_population = {self.max_top_population:g}"
-        got = f"{photons} (population {overflow.population:.1e} at t = {overflow.time:.4g})"
+        population = float(overflow.populations.max())
+        got = f"{_one_or_all(asked)} (population {population:.1e} at t = {overflow.time:.4g})"
         return ValueError(f"photons: expected {expected}, got {got}. {hint}")
 
-    def _too_large(self, n_atoms: int, photons: int, stored: int) -> str:
+    def _too_large(self, system: System, photons: tuple[int, ...], stored: int) -> str:
         """Why a problem is refused for its memory; empty if it is not."""
-        elements = float((n_atoms + 1) * (photons + 1)) ** 2
-        needed = 8 * elements * (WORKING_COPIES + 2 * stored) / 2**30
+        needed = 8 * _elements(system, photons) * (WORKING_COPIES + 2 * stored) / 2**30
         if needed <= self.max_memory:
             return ""
+        atoms, levels = (" × ".join(map(str, one)) for one in ([spin.n_atoms for spin in system.spins], photons))
+        hint = "Use NuHOPS, whose cost does not grow with N."
+        if system.shape != (1, 1):
+            hint = "Use fewer atoms or photons, or MeanField or TruncatedWigner, whose cost does not grow with them."
         return (
-            f"n_atoms: {n_atoms} atoms with up to {photons} photons need {needed:.3g} GiB of memory for the "
-            f"master equation, more than max_memory = {self.max_memory:g} GiB. "
-            "Use NuHOPS, whose cost does not grow with N."
+            f"n_atoms: {atoms} atoms with up to {levels} photons need {needed:.3g} GiB of memory for the "
+            f"master equation, more than max_memory = {self.max_memory:g} GiB. {hint}"
         )
 
-    def _dense(self, model: DickeModel, photons: int, stop: float) -> bool:
+    def _dense(self, model: DickeModel, photons: tuple[int, ...], stop: float) -> bool:
         """Whether a model is stiff, and small enough for dense matrices to be cheaper than an integrator's steps."""
-        if not propagator.is_stiff(model) or propagator.sector_size(model.n_atoms, photons) > propagator.LARGEST:
+        size = (model.n_atoms, *photons)
+        if not propagator.is_stiff(model) or propagator.sector_size(*size) > propagator.LARGEST:
             return False
-        seconds, memory = propagator.setup_cost(model.n_atoms, photons)
-        steps = stop * (_seconds_a_time(model, photons) + SECONDS_PER_STEP * _width(model, photons))
+        seconds, memory = propagator.setup_cost(*size)
+        steps = stop * (_seconds_a_time(model.system, photons) + SECONDS_PER_STEP * _width(model.system, photons))
         return memory <= self.max_memory * 2**30 and seconds < steps
 
-    def _evolve(self, problem: Problem, photons: int, clock: Watch) -> Iterator[tuple[NDArray[np.complex128], float]]:
-        """ρ at each time, shape (N+1, F, N+1, F), with the largest top population up to then."""
-        model, stop = problem.model, float(problem.times[-1])
-        generator = (_Generator if model.is_everyday else DrivenGenerator)(model, photons, clock)
-        start = _initial(problem, photons, self.max_top_population)
-        # The top level was checked for t = 0 by _initial; here it is checked after every step.
-        worst = generator.top_population(start)
+    def _evolve(
+        self, problem: Problem, photons: tuple[int, ...], clock: Watch
+    ) -> Iterator[tuple[NDArray[np.complex128], NDArray[np.float64]]]:
+        """ρ at each time, as :class:`Folding` has it, with the largest population of each top level up to then."""
+        stop, plain = float(problem.times[-1]), is_plain(problem)
+        generator: Folding
+        if plain:
+            generator = _Generator(problem.model, photons[0], clock)
+        else:
+            generator = DrivenGenerator(problem.system, photons, clock)
+        start, missing = initial(problem, photons)
+        if (missing > self.max_top_population).any():
+            raise _OverflowError(missing, 0.0)
+        worst = generator.top_populations(start)
         pending = 0
         if problem.times[0] == 0.0:
             yield generator.unfold(start), worst
             pending = 1
         if pending == len(problem.times):
             return
-        if model.is_everyday and self._dense(model, photons, stop):
-            evolution = propagator.evolve(model, photons, start, problem.times[pending:], clock)
+        evolution: Iterator[tuple[float, Any, NDArray[np.float64] | None]]
+        if plain and self._dense(problem.model, photons, stop):
+            evolution = propagator.evolve(problem.model, photons[0], start, problem.times[pending:], clock)
         else:
-            evolution = self._integrate(generator, model, start, problem.times[pending:])
+            evolution = self._integrate(generator, problem.system, start, problem.times[pending:])
         for time, top, state in evolution:
-            worst = max(worst, top)
-            if worst > self.max_top_population:
+            worst = np.maximum(worst, top)
+            if (worst > self.max_top_population).any():
                 raise _OverflowError(worst, time)
             if state is not None:
                 yield generator.unfold(state), worst
@@ -276,23 +314,23 @@ class Lindblad:
     def _integrate(
         self,
         generator: _Generator | DrivenGenerator,
-        model: DickeModel,
+        system: System,
         state: NDArray[np.float64],
         times: NDArray[np.float64],
-    ) -> Iterator[tuple[float, float, NDArray[np.float64] | None]]:
+    ) -> Iterator[tuple[float, NDArray[np.float64], NDArray[np.float64] | None]]:
         """As :func:`propagator.evolve`: at the end of every step, and then at each of ``times`` in it."""
         from scipy.integrate import DOP853
 
         pending, stop = 0, float(times[-1])
         # An integrator that starts anew at every kink sees smooth rates only.
-        for begin, end in pairwise((0.0, *model.system.kinks(stop), stop)):
+        for begin, end in pairwise((0.0, *system.kinks(stop), stop)):
             flow = _inside(generator, begin, end)
-            solver = DOP853(flow, begin, state, end, rtol=self.rtol, atol=self.atol, max_step=longest_step(model))
+            solver = DOP853(flow, begin, state, end, rtol=self.rtol, atol=self.atol, max_step=longest_step(system))
             while solver.status == "running":
                 message = solver.step()
                 if solver.status == "failed":
                     raise RuntimeError(f"the integrator stopped at t = {solver.t:g}: {message}")
-                top = generator.top_population(solver.y)
+                top = generator.top_populations(solver.y)
                 yield solver.t, top, None
                 inside = int(np.searchsorted(times, solver.t, side="right"))
                 if inside > pending:
@@ -322,7 +360,7 @@ class _Generator(Folding):
     """
 
     def __init__(self, model: DickeModel, photons: int, clock: Watch | None = None) -> None:
-        super().__init__(model.n_atoms, photons)
+        super().__init__((model.n_atoms,), (photons,))
         self.clock = clock or Watch()
         operators = Operators.of(model, photons)
         self.hamiltonian, self.jump, self.decay = operators.hamiltonian, operators.jump, operators.decay
@@ -338,92 +376,40 @@ class _Generator(Folding):
         return change.ravel()
 
 
-def _initial(problem: Problem, photons: int, bound: float) -> NDArray[np.float64]:
-    """A = Re ρ + Im ρ of the initial state, flat."""
-    state = problem.state
-    if isinstance(state, SpinCoherent) and state.cavity is None:
-        cavity = _coherent(state.alpha, photons)
-        missing = 1.0 - float(np.sum(np.abs(cavity[:-1]) ** 2))  # population at the top level and above
-        psi = np.outer(state.dicke_amplitudes(problem.model.n_atoms), cavity / np.linalg.norm(cavity)).ravel()
-        rho = np.outer(psi, psi.conj())
-    else:
-        one = _coherent(state.alpha, photons)
-        field = np.outer(one, one.conj()) if state.cavity is None else state.cavity.matrix(photons)
-        missing = 1.0 - float((np.trace(field) - field[-1, -1]).real)
-        rho = np.kron(state.spin_matrix(problem.model.n_atoms), field / np.trace(field))
-    if missing > bound:
-        raise _OverflowError(missing, 0.0)
-    folded: NDArray[np.float64] = (rho.real + rho.imag).ravel()
-    return folded
+def _elements(system: System, photons: tuple[int, ...]) -> float:
+    """Elements of the density matrix."""
+    return math.prod(float(n + 1) for n in (*(spin.n_atoms for spin in system.spins), *photons)) ** 2
 
 
-def _coherent(alpha: complex, photons: int) -> NDArray[np.complex128]:
-    """Amplitudes of a coherent state on the Fock states up to ``photons``."""
-    from scipy.special import gammaln, xlogy  # slow to import
-
-    f = np.arange(photons + 1)
-    log_size = -0.5 * abs(alpha) ** 2 + xlogy(f, abs(alpha)) - 0.5 * gammaln(f + 1)
-    found: NDArray[np.complex128] = np.exp(log_size + 1j * f * np.angle(alpha))
-    return found
-
-
-def _seconds_a_time(model: DickeModel, photons: int) -> float:
+def _seconds_a_time(system: System, photons: tuple[int, ...]) -> float:
     """What a unit of time costs the integrator."""
-    elements, forced = float((model.n_atoms + 1) * (photons + 1)) ** 2, forced_steps(model)
-    return SECONDS_PER_ELEMENT * elements * (_width(model, photons) + forced) + SECONDS_PER_FORCED_STEP * forced
+    elements, forced = _elements(system, photons), forced_steps(system)
+    return SECONDS_PER_ELEMENT * elements * (_width(system, photons) + forced) + SECONDS_PER_FORCED_STEP * forced
 
 
-def _width(model: DickeModel, photons: int) -> float:
+def _width(system: System, photons: tuple[int, ...]) -> float:
     """About the width of the Liouvillian."""
     size = signals.largest
-    coupling = size(model.g_minus) + size(model.g_plus)
-    energies = size(model.omega_a) * model.n_atoms + size(model.omega_c) * 2 * photons
-    drives = 2 * size(model.drive) * math.sqrt(photons) + size(model.atom_drive) * model.n_atoms
-    loss = 2 * size(model.kappa) * photons * (2 * size(model.n_thermal) + 1)
-    return float(energies + coupling * math.sqrt(model.n_atoms * photons) + drives + loss)
+    width = sum((size(spin.omega_a) + size(spin.atom_drive)) * spin.n_atoms for spin in system.spins)
+    for mode, highest in zip(system.modes, photons, strict=True):
+        loss = size(mode.kappa) * (2 * size(mode.n_thermal) + 1 + 2 * size(mode.squeezing))
+        width += 2 * highest * (size(mode.omega_c) + loss) + 2 * size(mode.drive) * math.sqrt(highest)
+    for rows in (system.g_minus, system.g_plus):
+        for spin, row in zip(system.spins, rows, strict=True):
+            fields = (size(rate) * math.sqrt(highest) for rate, highest in zip(row, photons, strict=True))
+            width += spin.n_atoms * sum(fields) / math.sqrt(system.n_ref)
+    return float(width)
 
 
-def _next_cutoff(photons: int) -> int:
-    return photons + max(4, photons // 4)
+def _one_or_all(values: tuple[Any, ...]) -> Any:
+    """The value of the only mode, or those of all."""
+    return values[0] if len(values) == 1 else values
 
 
-def _guess(problem: Problem, clock: Watch | None = None) -> int:
-    """A first cutoff: a coherent state of the largest classical photon number, and room for its tail."""
-    model, stop = problem.model, float(problem.times[-1])
-    if not model.is_everyday:
-        return _driven_guess(problem)
-    if propagator.is_stiff(model):
-        stop = min(stop, GUESS_TURNS / fastest_rate(model.system))
-    grid = np.linspace(0.0, stop, 200) if stop > 0 else np.zeros(1)
-    _, beta = MeanField(rtol=1e-6, atol=1e-9).trajectory(model, _stand_in(problem.state), grid, clock)
-    return _coherent_cutoff(model.n_atoms * float(np.max(np.abs(beta) ** 2)))
-
-
-def _driven_guess(problem: Problem) -> int:
-    """The same of a driven cavity without atoms. What they add is left to raising the cutoff."""
-    stop, rate = float(problem.times[-1]), max(fastest_rate(problem.system), pace(problem.model))
-    turns = min(stop * rate, GUESS_TURNS)
-    grid = np.linspace(0.0, turns / rate if rate > 0 else stop, 200 + int(10 * turns))
-    amplitude = empty_cavity(problem.model, _stand_in(problem.state).alpha, grid)
-    return _coherent_cutoff(float(np.max(np.abs(amplitude) ** 2)))
-
-
-def _stand_in(state: OneSpin) -> SpinCoherent:
-    """A coherent state with as many photons, for a guess."""
-    if isinstance(state, SpinCoherent) and state.cavity is None:
-        return state
-    return SpinCoherent(math.pi / 2, 0.0, math.sqrt(mean_photons(state)))
-
-
-def _coherent_cutoff(photons: float) -> int:
-    """Room for a coherent state with that mean photon number."""
-    return math.ceil(photons + 6 * math.sqrt(photons)) + 6
-
-
-def _spin_state(rho: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    """The spin's density matrix: shape (N+1, N+1)."""
-    state: NDArray[np.complex128] = np.einsum("nfmf->nm", rho)
-    return state
+def _channels_of_pairs(rho: NDArray[np.complex128], spins: int) -> NDArray[np.float64]:
+    """The catalogue's channels of every pair of a spin and a mode: shape (spins, modes, channels)."""
+    modes = range(spins, rho.ndim // 2)
+    return np.array([[channels_of(reduced(rho, spin, mode)) for mode in modes] for spin in range(spins)])
 
 
 def channels_of(rho: NDArray[np.complex128]) -> NDArray[np.float64]:

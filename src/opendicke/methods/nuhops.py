@@ -28,7 +28,7 @@ from opendicke.engine.window import LEVEL_TOL, demands
 from opendicke.ensemble.padding import stack_padded
 from opendicke.ensemble.run import Ensemble, Sample
 from opendicke.ensemble.streams import stream
-from opendicke.methods.driven_liouvillian import thermal_photons
+from opendicke.methods.cutoffs import thermal_photons
 from opendicke.methods.gauge import real_couplings
 from opendicke.methods.integration import check_duration
 from opendicke.methods.mean_field import drive_rate, field_rate
@@ -292,7 +292,7 @@ def _turning(problem: Problem) -> float:
     """The rate at which the field there is at the start, that of drives or thermal light turns the spins."""
     model, stop = problem.model, float(problem.times[-1])
     coupling = signals.largest(model.g_minus) + signals.largest(model.g_plus)
-    warm = 2 * coupling * math.sqrt(max(thermal_photons(model, stop), 0.0) / model.n_atoms)
+    warm = 2 * coupling * math.sqrt(max(thermal_photons(model.system.modes[0], stop), 0.0) / model.n_atoms)
     return max(field_rate(model, problem.state), drive_rate(model, stop), warm)
 
 

@@ -47,8 +47,11 @@ class Variable:
 
     @property
     def dims(self) -> tuple[str, ...]:
-        """The dimensions that it has beside time in an answer about a system: "spin", "mode", or both."""
-        channels = [part[0] for part in (self.real, self.imag) if part is not None]
+        """The dimensions that it has beside time in an answer about a system: "spin", "mode", or both.
+
+        Words have none: they say themselves which spins and modes they are about.
+        """
+        channels = [part[0] for part in (self.real, self.imag) if part is not None and part[0] in CHANNELS]
         there = {"spin": any("S" in one for one in channels), "mode": any(one[0] != "S" for one in channels)}
         return tuple(dim for dim, is_there in there.items() if is_there)
 

@@ -1,0 +1,91 @@
+"""Density matrices on the basis of :class:`Folding`: the initial one, and those of a part."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opendicke.methods.folding import Folding
+from opendicke.problem import Problem
+from opendicke.states import EntangledSpins, SpinCoherent, fields_of, parts_of, tensor
+from opendicke.words import Word
+
+Real = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+
+def initial(problem: Problem, photons: tuple[int, ...]) -> tuple[Real, Real]:
+    """The initial state on the photon numbers up to ``photons``.
+
+    Returns:
+        A = Re ρ + Im ρ, flat; and for each mode the population of its top level and of all that is left out.
+    """
+    start, atoms = problem.start, [spin.n_atoms for spin in problem.system.spins]
+    # amplitudes of what is pure, density matrices of what is not
+    if isinstance(start, EntangledSpins):
+        spins = [start.amplitudes(atoms)]
+    else:
+        states, _ = parts_of(start, len(atoms), len(photons))
+        spins = [
+            one.dicke_amplitudes(n) if isinstance(one, SpinCoherent) else one.spin_matrix(n)
+            for one, n in zip(states, atoms, strict=True)
+        ]
+    fields = [
+        _coherent(field, highest) if isinstance(field, complex) else field.matrix(highest)
+        for field, highest in zip(fields_of(start, len(photons)), photons, strict=True)
+    ]
+    populations = (abs(one) ** 2 if one.ndim == 1 else one.diagonal().real for one in fields)
+    missing = np.array([1.0 - one[:-1].sum() for one in populations])
+    if all(one.ndim == 1 for one in (*spins, *fields)):
+        rho = _projector(tensor([*spins, *(one / np.linalg.norm(one) for one in fields)]))
+    else:
+        spins, fields = ([_projector(one) if one.ndim == 1 else one for one in each] for each in (spins, fields))
+        rho = tensor([*spins, *(one / np.trace(one) for one in fields)])
+    return (rho.real + rho.imag).ravel(), missing
+
+
+def reduced(rho: Complex, *kept: int) -> Complex:
+    """The reduced density matrix of two of the axes, shape (N+1, F, N+1, F)."""
+    for axis in reversed(range(rho.ndim // 2)):
+        if axis not in kept:
+            rho = np.trace(rho, axis1=axis, axis2=axis + rho.ndim // 2)
+    return rho
+
+
+def spin_state(rho: Complex) -> Complex:
+    """The density matrix of the only spin: shape (N+1, N+1)."""
+    state: Complex = np.einsum("nfmf->nm", reduced(rho, 0, 1))
+    return state
+
+
+@functools.lru_cache(maxsize=2)
+def word_matrices(words: tuple[Word, ...], atoms: tuple[int, ...], photons: tuple[int, ...]) -> list[Any]:
+    """The operators whose means words are, as sparse matrices in coordinates."""
+    space, found = Folding(atoms, photons), []
+    for word in words:
+        orders = list(word.orders())
+        found.append((sum(space.operator(Word(order, word.modes)) for order in orders) / len(orders)).tocoo())
+    return found
+
+
+def mean(operator: Any, rho: Complex) -> complex:
+    """Tr Oρ for a sparse O."""
+    rows, columns = operator.coords
+    return complex(operator.data @ rho.reshape(operator.shape)[columns, rows])
+
+
+def _projector(amplitudes: Complex) -> Complex:
+    return np.outer(amplitudes, amplitudes.conj())
+
+
+def _coherent(alpha: complex, photons: int) -> Complex:
+    """Amplitudes of a coherent state on the Fock states up to ``photons``."""
+    from scipy.special import gammaln, xlogy  # slow to import
+
+    f = np.arange(photons + 1)
+    log_size = -0.5 * abs(alpha) ** 2 + xlogy(f, abs(alpha)) - 0.5 * gammaln(f + 1)
+    found: Complex = np.exp(log_size + 1j * f * np.angle(alpha))
+    return found
