@@ -24,8 +24,8 @@ from opendicke.engine.moving import GaussianField
 from opendicke.engine.system_flow import SystemFlow
 from opendicke.engine.wigner import VacuumPath
 from opendicke.ensemble.streams import stream
-from opendicke.methods.classical import field_rates
 from opendicke.methods import truncated_wigner
+from opendicke.methods.classical import field_rates
 from opendicke.methods.truncated_wigner import FieldPaths, TruncatedWigner, WignerSimulator, draw_spin
 from opendicke.problem import Problem
 
