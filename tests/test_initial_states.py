@@ -208,7 +208,7 @@ def test_the_coherent_state_is_described_as_it_was() -> None:
 
 @pytest.mark.parametrize("name", ["dicke", "fock"])
 def test_methods_that_do_not_take_it_say_so(name: str) -> None:
-    for method in (od.HOPS(1), od.Cumulants(), od.MeanField(), od.TruncatedWigner(1)):
+    for method in (od.HOPS(1), od.Cumulants(), od.MeanField()):
         with pytest.raises(ValueError, match=r"^state: expected a SpinCoherent state with a coherent cavity \(for"):
             od.solve(MODEL, STATES[name], [0.0, 1.0], method, progress=False)
 

@@ -20,9 +20,12 @@ from scipy.integrate import solve_ivp
 
 import opendicke as od
 from opendicke import signals
-from opendicke.engine.wigner import MovingFlow, VacuumNoise, VacuumPath
+from opendicke.engine.moving import GaussianField
+from opendicke.engine.system_flow import SystemFlow
+from opendicke.engine.wigner import VacuumPath
 from opendicke.ensemble.streams import stream
-from opendicke.methods.moving import Surroundings
+from opendicke.methods import truncated_wigner
+from opendicke.methods.classical import field_rates
 from opendicke.methods.truncated_wigner import FieldPaths, TruncatedWigner, WignerSimulator, draw_spin
 from opendicke.problem import Problem
 
@@ -251,9 +254,9 @@ def test_the_vacuum_stays_the_vacuum(cavity: od.DickeModel, monkeypatch: pytest.
         return float((np.abs(squares.mean(axis=0) - 0.5) / squares.std(axis=0)).max() * math.sqrt(4000))
 
     assert excess() < LARGEST_Z
-    right = FieldPaths._vacuum
+    right = GaussianField.sample
     monkeypatch.setattr(
-        FieldPaths, "_vacuum", lambda self, rng: tuple(math.sqrt(2) * part for part in right(self, rng))
+        GaussianField, "sample", lambda self, rng, start: tuple(math.sqrt(2) * part for part in right(self, rng, start))
     )
     assert excess() > 2 * LARGEST_Z
 
@@ -353,11 +356,15 @@ def test_signals_that_stand_still_are_constants(names: tuple[str, ...]) -> None:
 # The integrator
 
 
-def end_point(model: od.DickeModel, flow: MovingFlow, path: VacuumPath, spin: np.ndarray) -> np.ndarray:
+def flow_of(model: od.DickeModel, steps: np.ndarray) -> SystemFlow:
+    return truncated_wigner._system_flow(model.system, steps)
+
+
+def end_point(model: od.DickeModel, flow: SystemFlow, path: VacuumPath, spin: np.ndarray) -> np.ndarray:
     """S/j at the end of a path of the field."""
     hits = np.full(path.steps.size + 1, -1)
     hits[-1] = 0
-    return flow.run(spin, STATE.alpha, path, hits, 1)[0][0] / (model.n_atoms / 2)
+    return flow.run(spin[None], np.array([STATE.alpha]), [path], hits, 1)[0][0, 0] / (model.n_atoms / 2)
 
 
 def test_without_noise_it_is_mean_field_to_fourth_order() -> None:
@@ -367,19 +374,18 @@ def test_without_noise_it_is_mean_field_to_fourth_order() -> None:
     limit = 2 * od.MeanField().trajectory(model, STATE, np.array([3.0]))[0][0]
     errors = []
     for count in (30, 60, 120):
-        around = Surroundings(model, np.full(count, 3.0 / count))
-        path = VacuumPath(around.steps, *around.field.sample(stream(0, 0), 0j))
-        end = end_point(model, MovingFlow.of(around.rates, around.steps), path, spin)
-        errors.append(np.linalg.norm(end - limit))
+        steps = np.full(count, 3.0 / count)
+        w, push = (part[..., 0] for part in field_rates(model.system, truncated_wigner.nodes_of(steps)))
+        path = VacuumPath(steps, *GaussianField(steps, w, None, push).sample(stream(0, 0), 0j))
+        errors.append(np.linalg.norm(end_point(model, flow_of(model, steps), path, spin) - limit))
     assert errors[-1] < 1e-5
     np.testing.assert_allclose(np.diff(np.log2(errors)), -4, atol=0.5)
 
 
 def test_strong_order_is_above_two_and_a_half() -> None:
     """Twenty paths with all the noise there is, on grids of 1/16 and 1/64."""
-    around = {count: Surroundings(SMOOTH, np.full(3 * count, 1 / count), VacuumNoise) for count in (512, 64, 16)}
-    flows = {count: MovingFlow.of(one.rates, one.steps) for count, one in around.items()}
-    paths, squares = FieldPaths(around[512]), np.zeros(2)
+    flows = {count: flow_of(SMOOTH, np.full(3 * count, 1 / count)) for count in (512, 64, 16)}
+    paths, squares = FieldPaths(SMOOTH.system.modes[0], np.full(3 * 512, 1 / 512)), np.zeros(2)
     for index in range(20):
         rng = stream(12, index)
         spin, path = draw_spin(STATE, SMOOTH.n_atoms, "gaussian", rng), paths.sample(rng)

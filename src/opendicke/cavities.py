@@ -125,6 +125,10 @@ class Thermal:
         """A coherent state of the mixture."""
         return coherent(self.alpha + math.sqrt(self.photons) * _normal(rng))
 
+    def wigner(self, rng: np.random.Generator) -> complex:
+        """A point of the Wigner function."""
+        return self.alpha + math.sqrt(self.photons + 0.5) * _normal(rng)
+
     def matrix(self, photons: int) -> Complex:
         """Density matrix on the Fock states up to ``photons``, cut off there."""
         f = np.arange(_wide(photons, self.alpha))
@@ -181,6 +185,11 @@ class Squeezed:
                 now *= -tau * math.sqrt((k + 1) / (k + 2))
 
         return _point(self.alpha - tau * away.conjugate(), self.alpha + away, levels())
+
+    def wigner(self, rng: np.random.Generator) -> complex:
+        """A point of the Wigner function."""
+        x, y = rng.standard_normal(2) * np.exp([-self.r, self.r]) / 2
+        return self.alpha + complex(np.exp(0.5j * self.phi) * (x + 1j * y))
 
     def matrix(self, photons: int) -> Complex:
         """Density matrix on the Fock states up to ``photons``, cut off there."""

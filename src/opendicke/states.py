@@ -132,9 +132,16 @@ class Dicke(_InLaboratory):
             raise checks.refuse("m", "a whole number, or half of one", self.m)
         _set_cavity(self)
 
+    def level(self, n_atoms: int) -> int:
+        """n = N/2 − m; refused where N atoms have no such m."""
+        n = n_atoms / 2 - self.m
+        if not n.is_integer() or not 0 <= n <= n_atoms:
+            raise checks.refuse("m", f"one of −N/2, −N/2 + 1, …, N/2 for N = {n_atoms}", self.m)
+        return int(n)
+
     def amplitudes(self, n_atoms: int, rng: np.random.Generator | None = None) -> NDArray[np.complex128]:
         """On |j, j − n> along the third axis of the frame, shape (N+1,)."""
-        return _one(_ladder(self.m, n_atoms), n_atoms)
+        return _one(self.level(n_atoms), n_atoms)
 
     def spin_matrix(self, n_atoms: int) -> NDArray[np.complex128]:
         """Density matrix of the spin on |j, j − n>, shape (N+1, N+1)."""
@@ -441,6 +448,22 @@ def coherent_state(state: OneSpin, whose: str) -> SpinCoherent:
     raise checks.refuse("state", f"a SpinCoherent state with a coherent cavity (for {whose})", state, hint)
 
 
+def coherent_parts(
+    state: State, spins: int, modes: int, whose: str
+) -> tuple[tuple[SpinCoherent, ...], NDArray[np.complex128]]:
+    """The states of the spins and the amplitudes of the modes, if all are coherent; refused for ``whose`` if not.
+
+    Raises:
+        ValueError: for anything else, and for a :class:`Product` of other numbers of spins and modes.
+    """
+    own, fields = parts_of(state, spins, modes)
+    coherent = tuple(one for one in own if isinstance(one, SpinCoherent))
+    if len(coherent) < len(own) or any(isinstance(one, cavities.CAVITIES) for one in fields):
+        hint = "Other states of spin and cavity: NuHOPS and Lindblad."
+        raise checks.refuse("state", f"a SpinCoherent state with a coherent cavity (for {whose})", state, hint)
+    return coherent, np.array(fields, dtype=np.complex128)
+
+
 def restore_state(told: Mapping[str, Any]) -> State:
     """The state told by :func:`opendicke.description.describe`."""
     kind = KINDS[told["kind"]] if "kind" in told else SpinCoherent
@@ -451,6 +474,14 @@ def restore_state(told: Mapping[str, Any]) -> State:
 def is_coherent(state: OneSpin) -> bool:
     """Whether spin and cavity are in coherent states."""
     return isinstance(state, SpinCoherent) and state.cavity is None
+
+
+def field_sizes(state: State, spins: int, modes: int) -> list[float]:
+    """√⟨a†a⟩ of every mode at the start."""
+    fields = parts_of(state, spins, modes)[1]
+    return [
+        math.sqrt(one.mean_photons()) if isinstance(one, cavities.CAVITIES) else abs(complex(one)) for one in fields
+    ]
 
 
 def mean_photons(state: OneSpin) -> float:
@@ -522,14 +553,6 @@ def _numbers(spins: int | None, modes: int | None) -> str:
     told = {"spin": spins, "mode": modes}
     words = (f"{count} {kind}{'s' * (count > 1)}" for kind, count in told.items() if count is not None)
     return f"states of {' and '.join(words)}"
-
-
-def _ladder(m: float, n_atoms: int) -> int:
-    """n = N/2 − m."""
-    n = n_atoms / 2 - m
-    if not n.is_integer() or not 0 <= n <= n_atoms:
-        raise checks.refuse("m", f"one of −N/2, −N/2 + 1, …, N/2 for N = {n_atoms}", m)
-    return int(n)
 
 
 def _one(n: int, n_atoms: int) -> NDArray[np.complex128]:

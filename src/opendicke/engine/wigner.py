@@ -10,8 +10,7 @@ in a step it is the straight line with the path's first two moments. What is lef
 the commutator-free Lie group method of fourth order: the spin is only ever turned, so its length is kept, and ᾱ decays
 exactly. Without coupling nothing is approximated.
 
-Where rates change in time they are taken at the stages, from the parabola of each step. The field of a drive and of
-thermal light does not depend on the spin either, and is a part of the path (see ``moving``).
+This is for one spin and one mode with constant rates; ``system_flow`` has all else, along the same paths.
 
 Source: E. Celledoni, A. Marthinsen and B. Owren, Future Gener. Comput. Syst. 19, 341 (2003), the four-stage method
 with five exponentials whose abelian part is the classical Runge–Kutta method.
@@ -26,7 +25,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke.engine.compile import compiled, inlined
-from opendicke.engine.moving import COUPLING_X, COUPLING_Y, KAPPA, OMEGA_A, OMEGA_C, PUSH_X, PUSH_Y
 from opendicke.engine.noise import NoisePath, OrnsteinUhlenbeck
 
 
@@ -94,61 +92,18 @@ class WignerFlow:
         """
         halves = np.exp(-(self.kappa + 1j * self.omega_c) * path.steps / 2)
         model = (self.omega_a, self.coupling_x, self.coupling_y)
-        return _run(model, None, halves, spin, amplitude, path, hits, moments)
+        spins, fields = np.empty((moments, 3)), np.empty(moments, dtype=np.complex128)
+        start = (float(spin[0]), float(spin[1]), float(spin[2]))
+        noise = (path.middle, path.slope, path.ends)
+        _propagate(model, path.steps, halves, noise, hits, start, complex(amplitude), spins, fields)
+        return spins, fields
 
 
-@dataclass(frozen=True)
-class MovingFlow:
-    """The equations of motion where rates change in time, and the spin is driven, on one grid of steps.
-
-    ``stages``, shape (steps, 3, 5): ω_a, the couplings of S_x and S_y to the field, and what drives them, at the start,
-    the middle and the end of every step. ``halves``, shape (2 steps,): the factors by which ᾱ decays in its halves.
-    """
-
-    stages: NDArray[np.float64]
-    halves: NDArray[np.complex128]
-
-    @classmethod
-    def of(cls, rates: NDArray[np.float64], steps: NDArray[np.float64]) -> MovingFlow:
-        """From the parabolas of all rates in every step (see ``moving.parabolas``): (steps, 3, COLUMNS)."""
-        h = steps[:, None, None]
-        c0, c1, c2 = (rates[:, power, None, :] for power in range(3))
-        times = h * np.array([0.0, 0.5, 1.0])[:, None]
-        values = c0 + times * (c1 + times * c2)
-        integrals = np.diff(times * (c0 + times * (c1 / 2 + times * c2 / 3)), axis=1)
-        halves = np.exp(-integrals[..., KAPPA] - 1j * integrals[..., OMEGA_C])
-        wanted = values[..., [OMEGA_A, COUPLING_X, COUPLING_Y, PUSH_X, PUSH_Y]]
-        return cls(np.ascontiguousarray(wanted), halves.ravel())
-
-    def run(
-        self, spin: NDArray[np.float64], amplitude: complex, path: VacuumPath, hits: NDArray[np.int64], moments: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
-        """One trajectory (see :meth:`WignerFlow.run`); ``path`` is all of the field that the spin does not make."""
-        return _run((0.0, 0.0, 0.0), self.stages, self.halves, spin, amplitude, path, hits, moments)
-
-
-def _run(
-    model: tuple[float, float, float],
-    stages: NDArray[np.float64] | None,
-    halves: NDArray[np.complex128],
-    spin: NDArray[np.float64],
-    amplitude: complex,
-    path: VacuumPath,
-    hits: NDArray[np.int64],
-    moments: int,
-) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
-    spins, fields = np.empty((moments, 3)), np.empty(moments, dtype=np.complex128)
-    start = (float(spin[0]), float(spin[1]), float(spin[2]))
-    noise = (path.middle, path.slope, path.ends)
-    _propagate(model, stages, path.steps, halves, noise, hits, start, complex(amplitude), spins, fields)
-    return spins, fields
-
-
-# Below, ``model`` is (ω_a, coupling of S_x, coupling of S_y). Where rates change ``stages`` has them, else it is None.
+# Below, ``model`` is (ω_a, coupling of S_x, coupling of S_y).
 
 
 @compiled
-def _propagate(model, stages, steps, halves, noise, hits, spin, mean, spins, fields):  # type: ignore[no-untyped-def]
+def _propagate(model, steps, halves, noise, hits, spin, mean, spins, fields):  # type: ignore[no-untyped-def]
     middle, slope, ends = noise
     for i in range(steps.size + 1):
         if hits[i] >= 0:
@@ -156,11 +111,7 @@ def _propagate(model, stages, steps, halves, noise, hits, spin, mean, spins, fie
                 spins[hits[i], axis] = spin[axis]
             fields[hits[i]] = mean + ends[i]
         if i < steps.size:
-            if stages is None:
-                spin, mean = step(model, steps[i], halves[i], middle[i], slope[i], spin, mean)
-            else:
-                decay = halves[2 * i], halves[2 * i + 1]
-                spin, mean = moving_step(stages[i], steps[i], decay, middle[i], slope[i], spin, mean)
+            spin, mean = step(model, steps[i], halves[i], middle[i], slope[i], spin, mean)
 
 
 @inlined
@@ -183,44 +134,10 @@ def step(model, h, half, middle, slope, spin, mean):  # type: ignore[no-untyped-
     return spin, mean
 
 
-# Its own function, as a common one would round the last digit of ``step`` differently.
-@inlined
-def moving_step(stages, h, decay, middle, slope, spin, mean):  # type: ignore[no-untyped-def]
-    """``step`` where rates change: ``stages`` has them, ``decay`` the factors by which ᾱ decays in the two halves."""
-    edge = 0.5 * h * slope
-    early, late = decay
-    start, half, end = rates_at(stages, 0), rates_at(stages, 1), rates_at(stages, 2)
-    k1, f1 = pushed_turn(start, h, mean + middle - edge), drive(start, spin)
-    spin2 = rotated(scaled(0.5, k1), spin)
-    k2, f2 = pushed_turn(half, h, early * (mean + 0.5 * h * f1) + middle), drive(half, spin2)
-    spin3 = rotated(scaled(0.5, k2), spin)
-    k3, f3 = pushed_turn(half, h, early * mean + 0.5 * h * f2 + middle), drive(half, spin3)
-    spin4 = rotated((k3[0] - 0.5 * k1[0], k3[1] - 0.5 * k1[1], k3[2] - 0.5 * k1[2]), spin2)
-    k4, f4 = pushed_turn(end, h, late * (early * mean + h * f3) + middle + edge), drive(end, spin4)
-    spin = rotated(weighted(k1, k2, k3, k4), spin)
-    spin = rotated(weighted(k4, k2, k3, k1), spin)
-    mean = early * late * (mean + h * f1 / 6) + late * h * (f2 + f3) / 3 + h * f4 / 6
-    return spin, mean
-
-
-@inlined
-def rates_at(stages, stage):  # type: ignore[no-untyped-def]
-    """ω_a, the couplings, and what drives S_x and S_y."""
-    now = stages[stage]
-    return now[0], now[1], now[2], now[3], now[4]
-
-
 @inlined
 def turn(model, h, field):  # type: ignore[no-untyped-def]
     """The rotation vector h B in the field α."""
     return 2 * h * model[1] * field.real, -2 * h * model[2] * field.imag, h * model[0]
-
-
-@inlined
-def pushed_turn(model, h, field):  # type: ignore[no-untyped-def]
-    """``turn`` where the spin is driven as well."""
-    x, y, z = turn(model, h, field)
-    return x + h * model[3], y + h * model[4], z
 
 
 @inlined

@@ -1,4 +1,4 @@
-"""Mean field: the classical limit of the model, one spin vector coupled to one complex amplitude."""
+"""Mean field: the classical limit, in which spins are vectors that couple to the complex amplitudes of modes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import signals
-from opendicke.engine import mean_flow
-from opendicke.engine.moving import PUSH_X, PUSH_Y
+from opendicke.engine import mean_flow, system_flow
 from opendicke.ensemble.interrupts import interrupts_wait
+from opendicke.methods.classical import field_rates, products, spin_rates, turning
 from opendicke.methods.integration import Watch, check_duration, check_tolerances
-from opendicke.methods.moving import rates_of
-from opendicke.model import DickeModel, Model, check_model, pair_of, several
-from opendicke.observables.catalogue import CHANNELS, from_channels
+from opendicke.model import DickeModel, Model, check_model
+from opendicke.observables.catalogue import from_channels, of_parts
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
-from opendicke.states import OneSpin, SpinCoherent, coherent_state, mean_photons
-from opendicke.system import fastest_rate
+from opendicke.states import SpinCoherent, State, coherent_parts, field_sizes
+from opendicke.system import Mode, System, as_system, fastest_rate
 
 Vector = NDArray[np.float64]
 Flow = Callable[[float, Vector], Vector]
@@ -56,11 +55,21 @@ class MeanField:
 
     Drives add :math:`(2\,\mathrm{Re}\,\xi, -2\,\mathrm{Im}\,\xi, 0)` to **B** and :math:`-i\eta/\sqrt N` to
     :math:`\dot\beta`; rates that move in time are taken at that time. **Thermal light is neglected**: without
-    correlations :math:`\bar n` appears nowhere. Its field does not grow with N, so the limit is the same.
+    correlations :math:`\bar n` appears nowhere. Its field does not grow with N, so the limit is the same. So it is with
+    squeezed light.
+
+    Of an :class:`opendicke.System` every spin and every mode has its equation, with complex couplings:
+
+    .. math::
+        \dot{\mathbf S}_i = \mathbf B_i\times\mathbf S_i,\quad
+        \mathbf B_i = (2\,\mathrm{Re}\,c_i, -2\,\mathrm{Im}\,c_i, \omega_i),\quad
+        c_i = \xi_i + \sum_m\frac{g^*_{-,im}\alpha_m + g_{+,im}\alpha_m^*}{\sqrt{N_\mathrm{ref}}},\qquad
+        \dot\alpha_m = -w_m\alpha_m - i\sum_i\frac{g_{-,im}S_i^- + g_{+,im}S_i^+}{\sqrt{N_\mathrm{ref}}} - i\eta_m
 
     Args:
         rtol: relative tolerance of the integrator, 2.3e-14 to 0.1.
-        atol: absolute tolerance on m and β, 1e-20 to 0.1.
+        atol: absolute tolerance on m and β, 1e-20 to 0.1 (of a system: on :math:`S_i/N_i`, and on
+            :math:`\alpha_m/\sqrt{\sum N_i}`).
 
     Raises:
         ValueError, TypeError: for a tolerance out of its range; for a last time beyond 1e8 over the fastest rate,
@@ -85,80 +94,72 @@ class MeanField:
         check_tolerances(self)
 
     def limits(self, model: Model) -> Limits:
-        """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
+        """Takes any model or system at any N; see :class:`opendicke.problem.Limits`."""
         check_model(model)
-        if refusal := several(model):
-            return Limits(False, False, refusal, 0.0, 0.0)
-        model = pair_of(model)
-        neglected = "all noise, thermal light included" if signals.largest(model.n_thermal) > 0 else "all noise"
+        system = as_system(model)
+        warm = any(signals.largest(mode.n_thermal) > 0 for mode in system.modes)
+        neglected = "all noise, thermal light included" if warm else "all noise"
         reason = f"Neglects all correlations and {neglected}: exact for infinite N at fixed times only."
-        seconds = SECONDS_PER_RATE * fastest_rate(model.system) * (1.0 if model.is_everyday else MOVING_COST)
+        seconds = SECONDS_PER_RATE * fastest_rate(system) * (1.0 if _is_simple(system) else MOVING_COST)
         return Limits(True, False, reason, MEMORY, seconds)
 
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Solve ``problem`` for the variables ``names``."""
         progress.start(1, "run", "mean field")
-        spin, amplitude = self.trajectory(
-            problem.model, coherent_state(problem.state, "MeanField"), problem.times, Watch(executor)
-        )
+        spins, fields = self._solved(problem, Watch(executor))
         progress.advance(1)
-        n_atoms = problem.model.n_atoms
-        channels = _factorised(n_atoms * spin, math.sqrt(n_atoms) * amplitude)
-        length = np.linalg.norm(spin, axis=1)
+        atoms = _atoms(problem.system)
+        spin, a = (atoms[:, None] * spins)[:, :, None], (math.sqrt(atoms.sum()) * fields)[:, None]
+        photons = np.abs(a) ** 2
+        channels = products(spin, a, photons, photons**2)
         attrs = {
             "moments": "factorised: mean field keeps no correlation",
-            "spin_length_drift": float(np.abs(2 * length - 1).max()),
+            "spin_length_drift": _drift(spins),
         }
-        return Solution(from_channels(names, channels), attrs=attrs)
+        return Solution(of_parts(from_channels(names, channels)), attrs=attrs)
 
     def trajectory(
         self, model: DickeModel, state: SpinCoherent, times: NDArray[np.float64], watch: Watch | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
         r"""The scaled mean field: :math:`\mathbf m`, shape (times, 3), and :math:`\beta`, shape (times,)."""
-        beta = state.alpha / math.sqrt(model.n_atoms)
-        start = np.array([*(0.5 * part for part in state.direction), beta.real, beta.imag])
-        stop = float(times[-1])
+        spins, fields = self._solved(Problem(model, state, times), watch or Watch())
+        return spins[:, 0], fields[:, 0]
+
+    def _solved(self, problem: Problem, clock: Watch) -> tuple[Vector, NDArray[np.complex128]]:
+        r"""Spins over their N, shape (times, spins, 3), and fields over :math:`\sqrt{\sum N}`, (times, modes)."""
+        system, stop = problem.system, float(problem.times[-1])
+        coherent, amplitudes = coherent_parts(problem.start, *system.shape, "MeanField")
+        fields = amplitudes / math.sqrt(_atoms(system).sum())
+        spins = 0.5 * np.array([one.direction for one in coherent])
         if stop == 0.0:
-            return start[None, :3], np.array([beta])
-        fastest = max(fastest_rate(model.system), field_rate(model, state), drive_rate(model, stop))
-        check_duration(Problem(model, state, times), fastest)
-        clock = watch or Watch()
-        with interrupts_wait():
-            mean_flow.velocity(np.zeros(5), start, np.empty(5))  # compiled here, if it is not yet
-        solve = self._along_constants if model.is_everyday else self._along_signals
-        y = solve(model, start, times, clock)
-        spin = y[:3].T
-        drift = float(np.abs(2 * np.linalg.norm(spin, axis=1) - 1).max())
+            return spins[None], fields[None]
+        rate = max(fastest_rate(system), field_rate(system, problem.start), drive_rate(system, stop))
+        check_duration(problem, rate)
+        y = self._along(problem, np.concatenate([spins.ravel(), fields.view(np.float64)]), clock)
+        spins = y[: spins.size].T.reshape(-1, *spins.shape)
+        drift = _drift(spins)
         if drift > LENGTH_TOLERANCE:
             raise RuntimeError(
                 f"the length of the spin drifted by a fraction {drift:.1e}, and it is conserved. "
                 f"Lower rtol (now {self.rtol:g}) and atol (now {self.atol:g})."
             )
-        return spin, y[3] + 1j * y[4]
+        return spins, np.ascontiguousarray(y[spins[0].size :].T).view(np.complex128)
 
-    def _along_constants(self, model: DickeModel, start: Vector, times: NDArray[np.float64], clock: Watch) -> Vector:
-        """(m, Re β, Im β) at ``times`` of an everyday model: shape (5, times)."""
-        parameters = flow_parameters(model)
-
-        def flow(time: float, y: Vector) -> Vector:
-            clock.check(time)
-            rates = np.empty(5)
-            mean_flow.velocity(parameters, y, rates)
-            return rates
-
-        return self._integrated(flow, start, (0.0, float(times[-1])), times, math.inf)
-
-    def _along_signals(self, model: DickeModel, start: Vector, times: NDArray[np.float64], clock: Watch) -> Vector:
-        """The same of any model, from kink to kink."""
-        edges = [0.0, *model.system.kinks(float(times[-1])), float(times[-1])]
-        fastest = max((getattr(model, name).rate for name in model.moving), default=0.0)
+    def _along(self, problem: Problem, start: Vector, clock: Watch) -> Vector:
+        """(spins, Re and Im of the fields) at the problem's times, from kink to kink: shape (components, times)."""
+        system, times = problem.system, problem.times
+        edges = [0.0, *system.kinks(float(times[-1])), float(times[-1])]
+        fastest = system.signal_rate
         longest = 1 / fastest if fastest > 0 else math.inf  # no oscillation is stepped over
         found = []
         for first, last in itertools.pairwise(edges):
-            inside = times[(times >= first) & (times < last)]
-            y = self._integrated(
-                _driven_flow(model, first, last, clock), start, (first, last), np.append(inside, last), longest
+            flow = (
+                _simple_flow(problem.model, clock) if _is_simple(system) else _system_flow(system, first, last, clock)
             )
+            with interrupts_wait():
+                flow(first, start)  # compiled here, if it is not yet
+            inside = times[(times >= first) & (times < last)]
+            y = self._integrated(flow, start, (first, last), np.append(inside, last), longest)
             found.append(y[:, :-1])
             start = y[:, -1]
         return np.column_stack([*found, start])
@@ -176,55 +177,109 @@ class MeanField:
         return y
 
 
-def _driven_flow(model: DickeModel, first: float, last: float, clock: Watch) -> Flow:
-    """The flow of a driven model between two kinks."""
-    root = math.sqrt(model.n_atoms)
-    inside = math.nextafter(last, first)  # a step at the end belongs to what follows
+def _is_simple(system: System) -> bool:
+    """Whether it is the everyday model."""
+    return system.is_everyday and system.shape == (1, 1)
+
+
+def _simple_flow(model: DickeModel, clock: Watch) -> Flow:
+    """The flow of an everyday model."""
+    parameters = flow_parameters(model)
 
     def flow(time: float, y: Vector) -> Vector:
         clock.check(time)
-        now = np.array(min(max(time, first), inside))
-        at, out = rates_of(model, now), np.empty(5)
-        mean_flow.velocity(at[:5] * (1.0, 1.0, 1.0, root, root), y, out)
-        x, z, push = y[0], y[2], at[PUSH_X : PUSH_Y + 1]
-        out[:3] += push[1] * z, -push[0] * z, push[0] * y[1] - push[1] * x
-        kick = -1j * complex(signals.evaluate(model.drive, now)) / root
-        out[3:] += kick.real, kick.imag
+        rates = np.empty(5)
+        mean_flow.velocity(parameters, y, rates)
+        return rates
+
+    return flow
+
+
+def _system_flow(system: System, first: float, last: float, clock: Watch) -> Flow:
+    """The flow of any system between two kinks."""
+    inside = math.nextafter(last, first)  # a step at the end belongs to what follows
+    atoms = _atoms(system)
+    root, share = math.sqrt(atoms.sum()), atoms / atoms.sum()
+    now, w, kick = _scaled_rates(system, first, root)
+    places = _places(system, now, w, kick, root)
+    moving = [(system.rates[name], *places[name]) for name in system.moving if name in places]
+
+    def flow(time: float, y: Vector) -> Vector:
+        clock.check(time)
+        for rate, array, index, factor in moving:
+            array[index] = factor * rate(min(max(time, first), inside))
+        out = np.empty(y.size)
+        system_flow.velocity(now, w, kick, share, y, out)
         out[np.abs(out) < FAINT] = 0.0
         return out
 
     return flow
 
 
-def field_rate(model: DickeModel, state: OneSpin) -> float:
+def _scaled_rates(
+    system: System, time: float, root: float
+) -> tuple[system_flow.SpinRates, NDArray[np.complex128], NDArray[np.complex128]]:
+    """Rates at ``time``, for spins over N and fields over ``root``: one row for the spins, and κ + iω_c and −iη."""
+    now = spin_rates(system, [time])
+    w, kick = (part[0] for part in field_rates(system, [time]))
+    return now._replace(minus=root * now.minus, plus=root * now.plus), w, kick / root
+
+
+def _places(
+    system: System,
+    now: system_flow.SpinRates,
+    w: NDArray[np.complex128],
+    kick: NDArray[np.complex128],
+    root: float,
+) -> dict[str, tuple[NDArray[Any], tuple[int, ...], complex]]:
+    """Where each of the system's rates stands in these arrays, and the factor with which: array, index, factor."""
+    places: dict[str, tuple[NDArray[Any], tuple[int, ...], complex]] = {}
+    scale = root / math.sqrt(system.n_ref)
+    for i in range(len(system.spins)):
+        places[f"spins.{i}.omega_a"] = now.omega_a, (0, i), 1.0
+        places[f"spins.{i}.atom_drive"] = now.push, (0, i), 1.0
+        for m in range(len(system.modes)):
+            places[f"g_minus.{i}.{m}"] = now.minus, (0, i, m), scale
+            places[f"g_plus.{i}.{m}"] = now.plus, (0, i, m), scale
+    for m in range(len(system.modes)):
+        places[f"modes.{m}.kappa"] = w.real, (m,), 1.0
+        places[f"modes.{m}.omega_c"] = w.imag, (m,), 1.0
+        places[f"modes.{m}.drive"] = kick, (m,), -1j / root
+    return places
+
+
+def _atoms(system: System) -> NDArray[np.float64]:
+    return np.array([float(spin.n_atoms) for spin in system.spins])
+
+
+def _drift(spins: Vector) -> float:
+    """The largest relative change of a spin's length, of spins over N."""
+    return float(np.abs(2 * np.linalg.norm(spins, axis=-1) - 1).max())
+
+
+def field_rate(model: Model, state: State) -> float:
     """The rate 2(|g₋| + |g₊|)|α|/√N at which spins turn in the field that is there at the start."""
-    coupling = signals.largest(model.g_minus) + signals.largest(model.g_plus)
-    return 2 * coupling * math.sqrt(mean_photons(state) / model.n_atoms)
+    system = as_system(model)
+    return turning(system, field_sizes(state, *system.shape))
 
 
-def drive_rate(model: DickeModel, stop: float) -> float:
+def drive_rate(model: Model, stop: float) -> float:
     """A bound on the rate at which drives turn the spins until ``stop``: 2|ξ|, and that in the field that η makes."""
-    loss = signals.smallest(model.kappa)
+    system = as_system(model)
+    own = max(signals.largest(spin.atom_drive) for spin in system.spins)
+    return 2 * own + turning(system, [_filled(mode, stop) for mode in system.modes])
+
+
+def _filled(mode: Mode, stop: float) -> float:
+    """A bound on the field that a drive makes until ``stop``."""
+    loss = signals.smallest(mode.kappa)
     longest = 1 / loss if loss > 0 else math.inf  # in which a resonant drive fills the cavity
-    if not {"omega_c", "kappa", "drive"} & set(model.moving) and (model.omega_c or loss):
-        longest = 2 / abs(complex(loss, model.omega_c))
-    coupling = signals.largest(model.g_minus) + signals.largest(model.g_plus)
-    field = signals.largest(model.drive) * min(stop, longest)
-    return 2 * signals.largest(model.atom_drive) + 2 * coupling * field / math.sqrt(model.n_atoms)
+    moves = any(signals.moves(rate) for rate in (mode.omega_c, mode.kappa, mode.drive))
+    if not moves and (mode.omega_c or loss):
+        longest = 2 / abs(complex(loss, mode.omega_c))
+    return signals.largest(mode.drive) * min(stop, longest)
 
 
 def flow_parameters(model: DickeModel) -> NDArray[np.float64]:
     """(ω_a, ω_c, κ, g₋ + g₊, g₋ − g₊), as :mod:`opendicke.engine.mean_flow` takes them."""
     return np.array([model.omega_a, model.omega_c, model.kappa, model.coupling, model.g_minus - model.g_plus])
-
-
-def _factorised(spin: NDArray[np.float64], a: NDArray[np.complex128]) -> NDArray[np.float64]:
-    """Channels of uncorrelated spin and field: shape (times, channels)."""
-    x, y, z = spin.T
-    photons = np.abs(a) ** 2
-    found: dict[str, NDArray[Any]] = {"Sx": x, "Sy": y, "Sz": z}
-    found |= {"Sxx": x * x, "Syy": y * y, "Szz": z * z, "Sxy": x * y, "Syz": y * z, "Szx": z * x}
-    found |= {"n_photon": photons, "n_photon2": photons**2}
-    for name, value in {"a": a, "a2": a * a, "Sx_a": x * a, "Sy_a": y * a, "Sz_a": z * a}.items():
-        found |= {f"re_{name}": value.real, f"im_{name}": value.imag}
-    return np.stack([found[name] for name in CHANNELS], axis=-1)

@@ -37,7 +37,7 @@ def _classical(model: DickeModel, times: NDArray[np.float64]) -> NDArray[np.comp
     if (excess > 0).any():
         at = int(np.argmax(excess))
         got = f"{found.ravel()[at]:g} at t = {times.ravel()[at]:g}"
-        hint = "Light with more squeezing than classical noise has: Lindblad."
+        hint = "Light with more squeezing than classical noise has: Lindblad, and for many atoms TruncatedWigner."
         raise checks.refuse("squeezing", "|squeezing| up to n_thermal for this method", got, hint)
     return found
 
@@ -48,12 +48,9 @@ class Surroundings:
     Args:
         model: any.
         steps: lengths of the noise steps, which have no kink inside.
-        constant: the noise of a cavity that does not change.
     """
 
-    def __init__(
-        self, model: DickeModel, steps: NDArray[np.float64], constant: type[OrnsteinUhlenbeck] = OrnsteinUhlenbeck
-    ) -> None:
+    def __init__(self, model: DickeModel, steps: NDArray[np.float64]) -> None:
         self.steps = steps
         starts = np.concatenate([[0.0], np.cumsum(steps)[:-1]])
         times = starts[:, None] + steps[:, None] * NODES
@@ -74,7 +71,7 @@ class Surroundings:
         self.constant_cavity = not {"omega_c", "kappa"} & set(model.moving)
         self.noise: OrnsteinUhlenbeck | GaussianField
         if self.constant_cavity:
-            self.noise = constant(steps, model.omega_c, model.kappa)
+            self.noise = OrnsteinUhlenbeck(steps, model.omega_c, model.kappa)
         else:
             self.noise = GaussianField(steps, self.w.conj(), 2 * self.kappa, None)
 

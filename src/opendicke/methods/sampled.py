@@ -18,7 +18,7 @@ from opendicke.ensemble.run import Ensemble, Sample, StopRule, TrajectoryError, 
 from opendicke.ensemble.streams import stream
 from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.model import Model
-from opendicke.observables.catalogue import CHANNELS, from_channels
+from opendicke.observables.catalogue import CHANNELS, from_channels, of_parts
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.words import Word
 
@@ -33,7 +33,7 @@ class Sampled(ABC):
     Attributes:
         trajectories, seed, point, step, precision: options of all sampled methods.
         keep_trajectories: an option of those that name what they keep.
-        kept: name -> definition of what a sample keeps if that is asked for, (times,) each.
+        kept: name -> definition of what a sample keeps if asked for: (times,), (times, spins) or (times, modes).
     """
 
     trajectories: int
@@ -108,7 +108,10 @@ class Simulator(ABC, Generic[Options]):
 
     @abstractmethod
     def __call__(self, index: int) -> Sample:
-        """Trajectory ``index``, start to end; its ``averaged`` are ``channels``, shape (times, channels)."""
+        """Trajectory ``index``, start to end; its ``averaged`` are ``channels``, shape (times, channels).
+
+        With several spins and modes, or a system of one each, it may be (times, spins, modes, channels).
+        """
 
     def stream(self, index: int) -> np.random.Generator:
         """The random numbers of trajectory ``index``."""
@@ -147,8 +150,10 @@ def averages(ensemble: Ensemble, names: tuple[str, ...], enough: StopRule | None
         warnings.warn(text + told, FailedTrajectoryWarning, stacklevel=2)
     moments = ensemble.moments("channels")
     attrs = {"trajectories": moments.count, "failed_trajectories": json.dumps(failures)}
-    sem = from_channels(names, moments.sem, errors=True)
-    solution = Solution(from_channels(names, moments.mean), sem, attrs=attrs | ensemble.peaks | ensemble.sums)
+    values, sem = from_channels(names, moments.mean), from_channels(names, moments.sem, errors=True)
+    if moments.mean.ndim == 4:
+        values, sem = of_parts(values), of_parts(sem)
+    solution = Solution(values, sem, attrs=attrs | ensemble.peaks | ensemble.sums)
     if enough is not None:
         solution.attrs["precision_reached"] = int(enough(ensemble))
     _add_batches(ensemble, solution)
@@ -161,7 +166,8 @@ def _add_batches(ensemble: Ensemble, solution: Solution) -> None:
     about = "mean of a channel over the trajectories of one batch (trajectory index modulo the number of batches)"
     means = np.array([batch.mean for batch in batches])
     sizes = np.array([batch.count for batch in batches])
-    solution.extra["batch_means"] = (("batch", "time", "channel"), means, {"definition": about, "units": "1"})
+    dims = ("batch", "time", *("spin", "mode")[: means.ndim - 3], "channel")
+    solution.extra["batch_means"] = (dims, means, {"definition": about, "units": "1"})
     solution.extra["batch_size"] = (("batch",), sizes, {"definition": "trajectories in the batch", "units": "1"})
     about = "Hermitian parts of the variables, from which all of them follow"
     solution.coords["channel"] = (("channel",), np.array(CHANNELS), {"definition": about})
@@ -186,11 +192,15 @@ def _add_words(ensemble: Ensemble, words: tuple[Word, ...], solution: Solution) 
 
 
 def kept_trajectories(ensemble: Ensemble, solution: Solution, names: Mapping[str, str]) -> None:
-    """Add the trajectories that were kept to ``solution``: ``names`` maps each to its definition."""
+    """Add the trajectories that were kept to ``solution``: ``names`` maps each to its definition.
+
+    Those of several spins and modes have an axis for that: S... of spins, all others of modes.
+    """
     name_trajectories(ensemble, solution)
     for name, definition in names.items():
         values = np.array(ensemble.kept[name])
-        solution.extra[name] = (("trajectory", "time"), values, {"definition": definition, "units": "1"})
+        part = ("spin" if name.startswith("S") else "mode",)[: values.ndim - 2]
+        solution.extra[name] = (("trajectory", "time", *part), values, {"definition": definition, "units": "1"})
 
 
 def name_trajectories(ensemble: Ensemble, solution: Solution) -> None:

@@ -10,20 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks, signals
-from opendicke.engine.moving import GaussianField
+from opendicke.cavities import Cat, Fock, Squeezed, Thermal
+from opendicke.engine.moving import NODES, GaussianField
 from opendicke.engine.noise import noise_steps
-from opendicke.engine.wigner import MovingFlow, VacuumNoise, VacuumPath, WignerFlow
+from opendicke.engine.system_flow import SystemFlow
+from opendicke.engine.wigner import VacuumNoise, VacuumPath, WignerFlow
 from opendicke.ensemble.run import Sample
 from opendicke.ensemble.streams import stream
-from opendicke.methods.moving import Surroundings
+from opendicke.methods.classical import coupling_sizes, field_rates, products, spin_rates, turning
 from opendicke.methods.precision import Precision
 from opendicke.methods.sampled import Sampled, Simulator
-from opendicke.model import DickeModel, Model, check_model, pair_of, several
-from opendicke.observables.catalogue import CHANNELS
+from opendicke.model import DickeModel, Model, check_model, pair_of
 from opendicke.problem import Limits, Problem
 from opendicke.signals import Rate
-from opendicke.states import SpinCoherent, coherent_state, mean_photons
-from opendicke.system import fastest_rate
+from opendicke.states import Dicke, SpinCoherent, ThermalSpin, field_sizes, parts_of
+from opendicke.system import Mode, System, as_system, fastest_rate
 
 #: Default step times the fastest rate. The strong error of S/j is below 2e-4 after 10 time units, at the parameters of
 #: the paper's figures 1 and 3 and N = 4 and 100: far below the error of the approximation.
@@ -34,6 +35,10 @@ SECONDS_PER_STEP = 1e-6
 MEMORY = 1e6
 #: Times over the fastest rate in which the field has grown, to estimate the cost of a model that moves or is driven.
 TYPICAL_TURNS = 10.0
+
+#: States of a spin whose Wigner functions are sampled.
+Start = SpinCoherent | Dicke | ThermalSpin
+NEGATIVE = "Other states, whose Wigner functions may be negative: NuHOPS and Lindblad."
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,17 @@ class TruncatedWigner(Sampled):
 
     Rates that move in time are taken at that time. Drives add :math:`(2\,\mathrm{Re}\,\xi, -2\,\mathrm{Im}\,\xi, 0)`
     to **B** and :math:`-i\eta\,dt` to :math:`d\alpha`, thermal light :math:`\sqrt{2\kappa\bar n}\,dW'`, so that
-    the noise has :math:`\kappa(2\bar n+1)`: nothing is neglected there.
+    the noise has :math:`\kappa(2\bar n+1)`, squeezed light :math:`E\,dW^2\propto m`: nothing is neglected there. Of an
+    :class:`opendicke.System` every spin and every mode is a point of its own, each mode with noise of its own; the
+    equations are those of :class:`opendicke.MeanField`.
 
-    The cavity starts as a Gaussian of variance ½ about the state's α, the spin with component N/2 along its direction
-    and random components :math:`S_\perp` across it, of mean 0 and variance N/4 each. A trajectory keeps its
-    :math:`|\mathbf S|`, which is not N/2: :math:`E|\mathbf S|^2 = j(j+1)`. At t = 0 every variable is exact.
+    A coherent cavity starts as a Gaussian of variance ½ about the state's α, a coherent spin with component N/2 along
+    its direction and random components :math:`S_\perp` across it, of mean 0 and variance N/4 each. A trajectory keeps
+    its :math:`|\mathbf S|`, which is not N/2: :math:`E|\mathbf S|^2 = j(j+1)`. The Wigner functions of ``Thermal`` and
+    ``Squeezed`` cavities are Gaussians too, and exact. ``Dicke`` and ``ThermalSpin`` states start on the circle of
+    their :math:`S^z` with :math:`|\mathbf S|^2 = j(j+1)`, at any azimuth. At t = 0 every variable is exact. States
+    whose Wigner function is negative by more than O(1/N) (``Fock``, ``Cat``, ``SpinSuperposition``) are refused, and so
+    is ``SpinSqueezed``.
 
     **It is an approximation**: dropped are derivatives of third order in the equation of the Wigner function. Without
     coupling it is exact; for N → ∞ it becomes exact at fixed times, and for Gaussian fluctuations about a stable state
@@ -120,16 +131,14 @@ class TruncatedWigner(Sampled):
         checks.choice("sampling", self.sampling, ("gaussian", "exact"))
 
     def limits(self, model: Model) -> Limits:
-        """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
+        """Takes any model or system at any N; see :class:`opendicke.problem.Limits`."""
         check_model(model)
-        if refusal := several(model):
-            return Limits(False, False, refusal, 0.0, 0.0)
-        model = pair_of(model)
+        system = as_system(model)
         reason = "Neglects quantum corrections to classical motion: off by about 1/N; rare events uncertain."
-        grown = math.inf if model.is_everyday else TYPICAL_TURNS / (fastest_rate(model.system) or 1.0)
-        rate = _fastest_rate(model, 0.0, grown)
+        grown = math.inf if _is_simple(system) else TYPICAL_TURNS / (fastest_rate(system) or 1.0)
+        rate = _fastest_rate(system, [0.0] * len(system.modes), grown)
         steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE
-        return Limits(True, False, reason, MEMORY, steps * SECONDS_PER_STEP)
+        return Limits(True, False, reason, MEMORY, steps * SECONDS_PER_STEP * sum(system.shape) / 2)
 
     def simulator(self, problem: Problem) -> WignerSimulator:
         """What runs one trajectory."""
@@ -140,91 +149,184 @@ class WignerSimulator(Simulator[TruncatedWigner]):
     """Moves a point of phase space along the noise."""
 
     def __init__(self, problem: Problem, options: TruncatedWigner) -> None:
-        model = problem.model
-        self._state = coherent_state(problem.state, "TruncatedWigner")
+        system = problem.system
+        self._spins, self._modes = _parts(problem)
         super().__init__(problem, options, _step(problem, options.step))
-        steps = self.steps
-        self._noise: VacuumNoise | FieldPaths
-        self.flow: WignerFlow | MovingFlow
-        if not model.is_everyday:
-            around = Surroundings(model, steps, VacuumNoise)
-            self._noise, self.flow = FieldPaths(around), MovingFlow.of(around.rates, steps)
-            return
-        self._noise = VacuumNoise(steps, model.omega_c, model.kappa)
-        root = math.sqrt(model.n_atoms)
-        pulls = model.coupling / root, (model.g_minus - model.g_plus) / root
-        self.flow = WignerFlow(model.omega_a, model.omega_c, model.kappa, *pulls)
+        self._noises = [_noise(mode, self.steps) for mode in system.modes]
+        simple = _is_simple(system)
+        self._flow = simple_flow(problem.model) if simple else _system_flow(system, self.steps)
 
     def prepare(self) -> None:
         """Compile what a trajectory needs, by one that ends where it starts."""
-        path = self._noise.sample(stream(0, 0))
-        nowhere = VacuumPath(path.steps[:0], path.middle[:0], path.slope[:0], path.ends[:1])
-        self.flow.run(np.zeros(3), 0j, nowhere, np.full(1, -1), 0)
+        paths = [noise.sample(stream(0, 0)) for noise in self._noises]
+        nowhere = [VacuumPath(path.steps[:0], path.middle[:0], path.slope[:0], path.ends[:1]) for path in paths]
+        spins, modes = self.problem.system.shape
+        self._run(np.zeros((spins, 3)), np.zeros(modes, dtype=np.complex128), nowhere, np.full(1, -1), 0)
+
+    def _run(
+        self,
+        spins: NDArray[np.float64],
+        fields: NDArray[np.complex128],
+        paths: list[VacuumPath],
+        hits: NDArray[np.int64],
+        moments: int,
+    ) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
+        """Spins (moments, spins, 3) and fields (moments, modes)."""
+        if isinstance(self._flow, SystemFlow):
+            return self._flow.run(spins, fields, paths, hits, moments)
+        spin, alpha = self._flow.run(spins[0], complex(fields[0]), paths[0], hits, moments)
+        return spin[:, None], alpha[:, None]
 
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""
-        state, options = self._state, self.options
-        rng = self.stream(index)
-        start = draw_spin(state, self.problem.model.n_atoms, options.sampling, rng)
-        path = self._noise.sample(rng)
-        spin, alpha = self.flow.run(start, state.alpha, path, self.hits, self.problem.times.size)
+        problem, options, rng = self.problem, self.options, self.stream(index)
+        atoms = [spin.n_atoms for spin in problem.system.spins]
+        starts = np.array([draw_spin(one, n, options.sampling, rng) for one, n in zip(self._spins, atoms, strict=True)])
+        points = [one.wigner(rng) if isinstance(one, (Thermal, Squeezed)) else None for one in self._modes]
+        paths = [noise.sample(rng) for noise in self._noises]
+        # of other states the vacuum's noise is a part: what its path starts from is taken away, and decays alike
+        fields = [
+            mode if point is None else point - path.ends[0]
+            for mode, point, path in zip(self._modes, points, paths, strict=True)
+        ]
+        found = self._run(starts, np.array(fields, dtype=np.complex128), paths, self.hits, problem.times.size)
+        drift = float(np.abs(np.linalg.norm(found[0], axis=-1) / np.linalg.norm(starts, axis=-1) - 1).max())
+        return self._sample(*found, drift)
+
+    def _sample(self, spins: NDArray[np.float64], alpha: NDArray[np.complex128], drift: float) -> Sample:
+        """What is left of a trajectory; axes of spins and modes if a system was asked for."""
+        if isinstance(self.problem.given, System):
+            channels = reordered(spins[:, :, None], alpha[:, None])
+        else:
+            spins, alpha = spins[:, 0], alpha[:, 0]
+            channels = reordered(spins, alpha)
         kept: dict[str, NDArray[Any]] = {}
-        if options.keep_trajectories:
-            kept = {f"S{axis}_trajectory": spin[:, i] for i, axis in enumerate("xyz")} | {"a_trajectory": alpha}
-        drift = float(np.abs(np.linalg.norm(spin, axis=1) / np.linalg.norm(start) - 1).max())
-        return Sample({"channels": reordered(spin, alpha)}, kept, peaks={"spin_length_drift": drift})
+        if self.options.keep_trajectories:
+            kept = {f"S{axis}_trajectory": spins[..., i] for i, axis in enumerate("xyz")} | {"a_trajectory": alpha}
+        return Sample({"channels": channels}, kept, peaks={"spin_length_drift": drift})
 
 
 class FieldPaths:
-    """Paths of the field that the spin does not make: the vacuum's noise, and what drive and thermal light add."""
+    r"""Paths of the field in a mode that the spins do not make: vacuum, thermal and squeezed light, and a drive's.
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
+    .. math:: dy = -wy\,dt - i\eta\,dt + dB, \qquad E|dB|^2 = \kappa(2\bar n+1)\,dt, \quad E\,dB^2 = 2\kappa m\,dt
+
+    from the vacuum at the start. There is such noise for every m that a bath may have, as :math:`|m| < \bar n + 1/2`.
+    """
+
+    def __init__(self, mode: Mode, steps: NDArray[np.float64]) -> None:
+        self._steps, times = steps, nodes_of(steps)
+        kappa, omega_c, photons, eta, squeezing = (
+            signals.evaluate(getattr(mode, name), times)
+            for name in ("kappa", "omega_c", "n_thermal", "drive", "squeezing")
+        )
+        # all of it conjugate: the same numbers then make the same path as those of VacuumNoise
+        push, skew = (1j * eta.conj(), 2 * kappa * squeezing.conj())
+        self._field = GaussianField(
+            steps,
+            kappa - 1j * omega_c,
+            kappa * (2 * photons + 1),
+            push if push.any() else None,
+            skew if skew.any() else None,
+        )
 
     def sample(self, rng: np.random.Generator) -> VacuumPath:
-        """Draw the vacuum's noise, and then the rest, which is 0 at the start."""
-        noise = self._vacuum(rng)
-        return VacuumPath(self._around.steps, *map(np.add, noise, self._around.field.sample(rng, 0j)))
-
-    def _vacuum(self, rng: np.random.Generator) -> tuple[NDArray[np.complex128], ...]:
-        """Middle, slope and ends of a path of the vacuum's noise."""
-        noise = self._around.noise
-        if isinstance(noise, GaussianField):  # z*, from as many random numbers as below
-            start = complex(rng.standard_normal(6).view(np.complex128)[0]) / math.sqrt(2)
-            return tuple(part.conj() / math.sqrt(2) for part in noise.sample(rng, start))
-        assert isinstance(noise, VacuumNoise)
-        path = noise.sample(rng)
-        return path.middle, path.slope, path.ends
+        """Draw one path."""
+        start = complex(rng.standard_normal(6).view(np.complex128)[0]) / 2
+        return VacuumPath(self._steps, *(part.conj() for part in self._field.sample(rng, start)))
 
 
-def draw_spin(state: SpinCoherent, n_atoms: int, sampling: str, rng: np.random.Generator) -> NDArray[np.float64]:
-    """A point, shape (3,), of a spin coherent state's Wigner distribution."""
-    if sampling == "gaussian":
-        across = rng.standard_normal(2) * math.sqrt(n_atoms / 4)
-    else:
-        across = rng.binomial(n_atoms, 0.5, 2).astype(np.float64) - n_atoms / 2
-    return np.array([*across, n_atoms / 2], dtype=np.float64) @ state.frame()
+def nodes_of(steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The times of the nodes of every step, shape (steps, 3)."""
+    starts = np.concatenate([[0.0], np.cumsum(steps)[:-1]])
+    times: NDArray[np.float64] = starts[:, None] + steps[:, None] * NODES
+    return times
+
+
+def _noise(mode: Mode, steps: NDArray[np.float64]) -> VacuumNoise | FieldPaths:
+    """What draws the field that the spins do not make."""
+    moves = signals.moves(mode.omega_c) or signals.moves(mode.kappa)
+    if moves or mode.n_thermal != 0 or mode.drive != 0 or mode.squeezing != 0:
+        return FieldPaths(mode, steps)
+    return VacuumNoise(steps, mode.omega_c, mode.kappa)
+
+
+def simple_flow(model: DickeModel) -> WignerFlow:
+    """The equations of motion of an everyday model."""
+    root = math.sqrt(model.n_atoms)
+    pulls = model.coupling / root, (model.g_minus - model.g_plus) / root
+    return WignerFlow(model.omega_a, model.omega_c, model.kappa, *pulls)
+
+
+def _system_flow(system: System, steps: NDArray[np.float64]) -> SystemFlow:
+    """The equations of motion of any system; one row of rates will do where those of the spins are constant."""
+    times = nodes_of(steps)
+    still = not any(name.startswith(("spins", "g_")) for name in system.moving)
+    return SystemFlow.of(spin_rates(system, times[:1] if still else times), field_rates(system, times)[0], steps)
+
+
+def _is_simple(system: System) -> bool:
+    """Whether it is the everyday model."""
+    return system.is_everyday and system.shape == (1, 1)
+
+
+def _parts(problem: Problem) -> tuple[list[Start], list[complex | Thermal | Squeezed]]:
+    """The states of the spins and of the modes, if their Wigner functions can be sampled."""
+    system = problem.system
+    spins, modes = parts_of(problem.start, *system.shape)
+    starts: list[Start] = []
+    for spin, state in zip(system.spins, spins, strict=True):
+        if not isinstance(state, (SpinCoherent, Dicke, ThermalSpin)):
+            expected = "SpinCoherent, Dicke or ThermalSpin states of the spin (for TruncatedWigner)"
+            raise checks.refuse("state", expected, state, NEGATIVE)
+        if isinstance(state, Dicke):
+            state.level(spin.n_atoms)  # refuses what there is not
+        starts.append(state)
+    fields: list[complex | Thermal | Squeezed] = []
+    for mode in modes:
+        if isinstance(mode, (Fock, Cat)):
+            raise checks.refuse("state", "a coherent, Thermal or Squeezed cavity (for TruncatedWigner)", mode, NEGATIVE)
+        fields.append(mode)
+    return starts, fields
+
+
+def draw_spin(state: Start, n_atoms: int, sampling: str, rng: np.random.Generator) -> NDArray[np.float64]:
+    """A point, shape (3,), of a spin state's Wigner distribution."""
+    if isinstance(state, SpinCoherent):
+        if sampling == "gaussian":
+            across = rng.standard_normal(2) * math.sqrt(n_atoms / 4)
+        else:
+            across = rng.binomial(n_atoms, 0.5, 2).astype(np.float64) - n_atoms / 2
+        return np.array([*across, n_atoms / 2], dtype=np.float64) @ state.frame()
+    m = n_atoms / 2 - (state.level(n_atoms) if isinstance(state, Dicke) else _thermal_level(state.x, n_atoms, rng))
+    radius = math.sqrt(n_atoms / 2 * (n_atoms / 2 + 1) - m**2)
+    azimuth = 2 * math.pi * rng.random()
+    return np.array([radius * math.cos(azimuth), radius * math.sin(azimuth), m])
+
+
+def _thermal_level(x: float, n_atoms: int, rng: np.random.Generator) -> int:
+    """n of a Dicke state |j, j − n>, drawn with weight exp(xn); by the inverse of its distribution, at any N."""
+    part = rng.random()
+    if x == 0:
+        return int(part * (n_atoms + 1))
+    from_best = -math.log1p(part * math.expm1(-abs(x) * (n_atoms + 1))) / abs(x)
+    level = min(int(from_best), n_atoms)
+    return n_atoms - level if x > 0 else level
 
 
 def reordered(spin: NDArray[np.float64], a: NDArray[np.complex128]) -> NDArray[np.float64]:
-    """Channels of points of phase space, brought from symmetric to normal order: shape (times, channels).
+    """Channels of points of phase space, brought from symmetric to normal order: shape (..., channels).
 
     Products of two spin components are meant symmetrised, and spin and field commute: these need no correction.
     """
-    x, y, z = spin.T
     square = a.real**2 + a.imag**2
-    found: dict[str, NDArray[Any]] = {"Sx": x, "Sy": y, "Sz": z}
-    found |= {"Sxx": x * x, "Syy": y * y, "Szz": z * z, "Sxy": x * y, "Syz": y * z, "Szx": z * x}
-    found |= {"n_photon": square - 0.5, "n_photon2": square**2 - 2 * square + 0.5}
-    for name, value in {"a": a, "a2": a * a, "Sx_a": x * a, "Sy_a": y * a, "Sz_a": z * a}.items():
-        found |= {f"re_{name}": value.real, f"im_{name}": value.imag}
-    return np.stack([found[name] for name in CHANNELS], axis=-1)
+    return products(spin, a, square - 0.5, square**2 - 2 * square + 0.5)
 
 
 def _step(problem: Problem, wanted: float | None) -> float:
     """The longest step: as wanted, or from the fastest rate."""
-    stop = float(problem.times[-1]) or 1.0
-    rate = _fastest_rate(problem.model, math.sqrt(mean_photons(problem.state)), stop)
+    system, stop = problem.system, float(problem.times[-1]) or 1.0
+    rate = _fastest_rate(system, field_sizes(problem.start, *system.shape), stop)
     longest = 1 / rate if rate > 0 else math.inf
     if wanted is None:
         return min(STEP_TIMES_RATE * longest, stop)
@@ -233,24 +335,29 @@ def _step(problem: Problem, wanted: float | None) -> float:
     return wanted
 
 
-def _fastest_rate(model: DickeModel, amplitude: float, stop: float) -> float:
-    """The fastest of the model's rates and the spin's precession in the largest field to expect until ``stop``."""
-    if not model.is_everyday:
-        return _fastest_moving_rate(model, amplitude, stop)
+def _fastest_rate(system: System, amplitudes: list[float], stop: float) -> float:
+    """The fastest of the rates, and the spins' precession in the largest fields to expect until ``stop``."""
+    if _is_simple(system):
+        return _fastest_simple_rate(pair_of(system), amplitudes[0], stop)
+    sizes, fields = coupling_sizes(system), []
+    for m, (mode, amplitude) in enumerate(zip(system.modes, amplitudes, strict=True)):
+        # from the initial field, noise, drives, and spins that drive it as hard as they can
+        noise = math.sqrt(1 + 2 * signals.largest(mode.n_thermal) + 2 * signals.largest(mode.squeezing))
+        loss = abs(complex(signals.smallest(mode.kappa), _least_size(mode.omega_c)))
+        pull = sum(spin.n_atoms / 2 * size for spin, size in zip(system.spins, sizes[:, m], strict=True))
+        made = pull * (min(stop, 1 / loss) if loss > 0 else stop)
+        fields.append(amplitude + noise + _driven_field(mode, fastest_rate(system), system.kinks(stop), stop) + made)
+    own = max(signals.largest(spin.atom_drive) for spin in system.spins)
+    return float(max(fastest_rate(system), turning(system, fields) + 2 * own))
+
+
+def _fastest_simple_rate(model: DickeModel, amplitude: float, stop: float) -> float:
+    """The same of the everyday model."""
     loss = abs(complex(model.kappa, model.omega_c))
     pull = max(abs(model.coupling), abs(model.g_minus - model.g_plus))
     # |β| from the initial field, the vacuum's noise, and a spin that drives it as hard as it can
     beta = (amplitude + 1) / math.sqrt(model.n_atoms) + pull / 2 * (min(stop, 1 / loss) if loss > 0 else stop)
     return float(max(abs(model.omega_a), loss, 2 * pull * beta))
-
-
-def _fastest_moving_rate(model: DickeModel, amplitude: float, stop: float) -> float:
-    """The same for a model that moves, is driven or thermal."""
-    pull = signals.largest(model.g_minus) + signals.largest(model.g_plus)
-    loss = abs(complex(signals.smallest(model.kappa), _least_size(model.omega_c)))
-    amplitude += math.sqrt(1 + 2 * signals.largest(model.n_thermal)) + _driven_field(model, stop)
-    beta = amplitude / math.sqrt(model.n_atoms) + pull / 2 * (min(stop, 1 / loss) if loss > 0 else stop)
-    return float(max(fastest_rate(model.system), 2 * pull * beta + 2 * signals.largest(model.atom_drive)))
 
 
 def _least_size(rate: Rate) -> float:
@@ -259,11 +366,13 @@ def _least_size(rate: Rate) -> float:
     return max(lowest, -highest, 0.0)
 
 
-def _driven_field(model: DickeModel, stop: float) -> float:
-    """The largest field that the drive makes until ``stop``, exact at the ends of steps that resolve the rates."""
-    if signals.largest(model.drive) == 0:
+def _driven_field(mode: Mode, rate: float, kinks: tuple[float, ...], stop: float) -> float:
+    """The largest field that the drive makes until ``stop``, exact at the ends of steps that resolve ``rate``."""
+    if signals.largest(mode.drive) == 0:
         return 0.0
-    rate = fastest_rate(model.system)
-    steps, _ = noise_steps(np.array([stop]), min(stop, 0.5 / rate if rate > 0 else stop), model.system.kinks(stop))
-    field = Surroundings(model.replace(n_thermal=0.0), steps).field  # without noise
+    steps, _ = noise_steps(np.array([stop]), min(stop, 0.5 / rate if rate > 0 else stop), kinks)
+    kappa, omega_c, eta = (
+        signals.evaluate(getattr(mode, name), nodes_of(steps)) for name in ("kappa", "omega_c", "drive")
+    )
+    field = GaussianField(steps, kappa + 1j * omega_c, None, -1j * eta)
     return float(np.abs(field.sample(np.random.default_rng(0), 0j)[2]).max())

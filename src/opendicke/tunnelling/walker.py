@@ -15,7 +15,7 @@ from opendicke.engine.trajectory import TrajectoryFailure, TrajectoryState, init
 from opendicke.engine.wigner import VacuumNoise
 from opendicke.ensemble.run import TrajectoryError
 from opendicke.methods.nuhops import NuHOPS, NuHOPSSimulator
-from opendicke.methods.truncated_wigner import TruncatedWigner, WignerSimulator, draw_spin
+from opendicke.methods.truncated_wigner import TruncatedWigner, WignerSimulator, draw_spin, simple_flow
 from opendicke.model import DickeModel
 from opendicke.problem import Problem
 from opendicke.states import SpinCoherent
@@ -149,7 +149,7 @@ class WignerWalk:
         steps, self.hits = noise_steps(look * np.arange(1.0, piece + 1), simulator.step)
         self.model, self.options, self.look, self.piece = model, options, look, piece
         self.noise = VacuumNoise(steps, model.omega_c, model.kappa)
-        self.flow = simulator.flow
+        self.flow = simple_flow(model)
 
     def start(self, state: SpinCoherent, rng: np.random.Generator) -> WignerWalker:
         """A walker at a point drawn from the Wigner distribution of ``state``."""
