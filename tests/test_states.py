@@ -123,5 +123,5 @@ def test_states_that_are_not_there(name: str) -> None:
         AttributeError, match=r"Initial states of the spin are SpinCoherent, .*opendicke\.cavities\.Fock"
     ):
         getattr(od, name)
-    with pytest.raises(AttributeError, match=r"has no attribute 'solver'\.$"):
-        od.solver  # noqa: B018
+    with pytest.raises(AttributeError, match=r"has no attribute 'colour'\.$"):
+        od.colour  # noqa: B018

@@ -423,4 +423,6 @@ def test_a_system_of_one_pair_has_the_dimensions_of_a_system() -> None:
         np.testing.assert_array_equal(answer[name].values.ravel(), plain[name])
     assert about("Sx1_Sx2_a1", [od.word("Sx1 Sx2 a1")]).dims == ()
     assert answer.spin.values.tolist() == answer.mode.values.tolist() == [0]
-    assert "mode" not in od.solve(model.system, *arguments, ["Sz"], progress=False).dims
+    assert answer.batch_means.dims == ("batch", "time", "spin", "mode", "channel")
+    only_spins = od.solve(model.system, *arguments[:2], od.MeanField(), ["Sz"], progress=False)
+    assert set(only_spins.dims) == {"time", "spin"}

@@ -33,7 +33,7 @@ def rates_of(model: DickeModel, times: NDArray[np.float64]) -> NDArray[np.float6
 def _classical(model: DickeModel, times: NDArray[np.float64]) -> NDArray[np.complex128]:
     """The squeezing of the bath at ``times``, which is classical noise: |m| <= n̄."""
     found = signals.evaluate(model.squeezing, times).astype(np.complex128)
-    excess = np.abs(found) - signals.evaluate(model.n_thermal, times) * (1 + ROUNDING)
+    excess = np.abs(found) - np.maximum(signals.evaluate(model.n_thermal, times), 0.0) * (1 + ROUNDING)
     if (excess > 0).any():
         at = int(np.argmax(excess))
         got = f"{found.ravel()[at]:g} at t = {times.ravel()[at]:g}"
