@@ -93,6 +93,55 @@ def test_wrong_words_are_seen(answer: xr.Dataset, exact: dict[str, Any], wrong: 
     assert np.abs(scores(answer, changed[wrong])).max() > 6
 
 
+def test_the_master_equation_answers_words(exact: dict[str, Any]) -> None:
+    answer = od.solve(MODEL, STATE, TIMES, od.Lindblad(photons=PHOTONS, max_top_population=1e-2), WORDS)
+    for name, values in exact.items():
+        np.testing.assert_allclose(answer[name], values, rtol=0, atol=1e-5, err_msg=name)
+
+
+def test_truncated_wigner_orders_words() -> None:
+    """Coherent and thermal states, whose words are known, from samples of the start; and wrong orders are seen."""
+    model = MODEL.replace(n_atoms=20, drive=0.0)
+    state = od.SpinCoherent(0.7, 0.4, cavity=od.cavities.Thermal(0.5, alpha=0.8))
+    words = [od.word(text) for text in ("a† a† a† a a a", "a† a† a", "S+ S-", "S- S+ a†", "Sx Sz a")]
+    answer = od.solve(model, state, [0.0], od.TruncatedWigner(3000, seed=5, sampling="exact"), words)
+    exact = od.solve(model.replace(kappa=1.0), state, [0.0], od.Lindblad(max_top_population=1e-7), words)
+    found = scores(answer, {word.name: exact[word.name].values for word in words})
+    assert found.size >= 7
+    assert np.abs(found).max() < 4.5  # once in 20 000 runs
+    swapped = {"Sp_Sm": exact.Sp_Sm.values - 2 * 10 * np.cos(0.7)}  # S- S+
+    assert np.abs(scores(answer, swapped)).max() > 6
+    classical = {"adag_adag_adag_a_a_a": exact.adag_adag_adag_a_a_a.values + 1.5 * exact.adag_adag_a.values.real}
+    assert np.abs(scores(answer, classical)).max() > 6
+    with pytest.raises(ValueError, match=r"^observables: expected at most two factors of a spin"):
+        od.solve(model, state, [0.0], od.TruncatedWigner(1), ["Sx Sx Sx"])
+
+
+def test_mean_field_multiplies_means() -> None:
+    state = od.SpinCoherent(0.7, 0.4, alpha=0.5j)
+    answer = od.solve(MODEL, state, [0.0, 1.0], od.MeanField(), ["Sx", "Sy", "a", "S+ a† a", "Sx Sy a"])
+    raised = answer.Sx + 1j * answer.Sy
+    np.testing.assert_allclose(answer.Sp_adag_a, raised * abs(answer.a) ** 2, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(answer.Sx_Sy_a, answer.Sx * answer.Sy * answer.a, rtol=0, atol=1e-12)
+
+
+def test_words_of_several_parts() -> None:
+    """The same question to three methods about two spins and two modes, at the start."""
+    spins = [od.Spin(n_atoms=2, omega_a=1.0), od.Spin(n_atoms=1, omega_a=0.7)]
+    modes = [od.Mode(omega_c=1.0, kappa=0.5), od.Mode(omega_c=2.0, kappa=0.3)]
+    system = od.System(spins=spins, modes=modes, g_minus=[[0.2, 0.1], [0.3, 0.2]])
+    state = od.Product(spins=(od.SpinCoherent(0.5, 0.2), od.SpinCoherent(1.5)), modes=(0.3j, 0.4))
+    words = [od.word(text) for text in ("Sx1 Sx2", "a†1 a2", "Sz1 a†2 a2", "S+1 S-2 a1")]
+    exact = od.solve(system, state, [0.0, 0.5], od.Lindblad(), words)
+    means = od.solve(system, state, [0.0, 0.5], od.MeanField(), words)
+    sampled = od.solve(system, state, [0.0, 0.5], od.TruncatedWigner(4000, seed=2), words)
+    for word in words:
+        assert exact[word.name].dims == ("time",)
+        np.testing.assert_allclose(means[word.name][0], exact[word.name][0], rtol=0, atol=1e-9)
+    found = scores(sampled.isel(time=[0]), {word.name: exact[word.name].values[:1] for word in words})
+    assert np.abs(found).max() < 4.5
+
+
 def test_what_is_asked_beside_changes_nothing(answer: xr.Dataset) -> None:
     """Breaking a trajectory at every time for its words moves no number of it."""
     alone = od.solve(MODEL, STATE, TIMES, od.NuHOPS(32, seed=3, keep_states=(1.0,)), ["Sx", "Sz_a"])

@@ -14,6 +14,16 @@ from opendicke.engine.system_flow import SpinRates
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.signals import ComplexRate
 from opendicke.system import System
+from opendicke.words import Word
+
+#: Directions of the factors of spins.
+AXES = {
+    "x": np.array([1, 0, 0j]),
+    "y": np.array([0, 1, 0j]),
+    "z": np.array([0, 0, 1 + 0j]),
+    "+": np.array([1, 1j, 0]),
+    "-": np.array([1, -1j, 0]),
+}
 
 
 def spin_rates(system: System, times: ArrayLike) -> SpinRates:
@@ -70,3 +80,42 @@ def products(
     for name, value in {"a": a, "a2": a * a, "Sx_a": x * a, "Sy_a": y * a, "Sz_a": z * a}.items():
         found |= {f"re_{name}": value.real, f"im_{name}": value.imag}
     return np.stack(np.broadcast_arrays(*(found[name] for name in CHANNELS)), axis=-1)
+
+
+def word_products(
+    words: Sequence[Word], spins: NDArray[np.float64], fields: NDArray[np.complex128], *, noisy: bool = False
+) -> NDArray[np.complex128]:
+    r"""What words are at points of phase space: (times, words).
+
+    Args:
+        words: of any spins and modes.
+        spins: (times, spins, 3).
+        fields: (times, modes).
+        noisy: whether the points have the noise of the Wigner function, whose averages are symmetrically ordered.
+            :math:`a^{\dagger m}a^n` is then :math:`\sum_k k!\binom mk\binom nk(-\tfrac12)^k\alpha^{*m-k}\alpha^{n-k}`,
+            and :math:`S_iS_j` is the product and :math:`\tfrac i2\epsilon_{ijk}S_k`.
+    """
+    found = np.ones((len(spins), len(words)), dtype=np.complex128)
+    for at, word in enumerate(words):
+        for site in {site for site, _ in word.modes}:
+            powers = (sum(one == site for one in sites) for sites in (word.raised, word.lowered))
+            found[:, at] *= _field_product(fields[:, site], *powers, noisy)
+        for site in {site for site, _ in word.spins}:
+            axes = [AXES[factor] for factor in word.spin_factors(site)]
+            found[:, at] *= _spin_product(spins[:, site], axes, noisy and not word.symmetrised)
+    return found
+
+
+def _field_product(a: NDArray[np.complex128], raised: int, lowered: int, noisy: bool) -> Any:
+    total: Any = a.conj() ** raised * a**lowered
+    for k in range(1, min(raised, lowered) + 1) if noisy else ():
+        weight = math.factorial(k) * math.comb(raised, k) * math.comb(lowered, k) * (-0.5) ** k
+        total = total + weight * a.conj() ** (raised - k) * a ** (lowered - k)
+    return total
+
+
+def _spin_product(spin: NDArray[np.float64], axes: list[Any], ordered: bool) -> Any:
+    total = np.prod([spin @ axis for axis in axes], axis=0) + 0j
+    if ordered and len(axes) == 2:
+        total += 0.5j * (spin @ np.cross(*axes))
+    return total

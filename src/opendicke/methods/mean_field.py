@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from opendicke import signals
 from opendicke.engine import mean_flow, system_flow
 from opendicke.ensemble.interrupts import interrupts_wait
-from opendicke.methods.classical import field_rates, products, spin_rates, turning
+from opendicke.methods.classical import field_rates, products, spin_rates, turning, word_products
 from opendicke.methods.integration import Watch, check_duration, check_tolerances
 from opendicke.model import DickeModel, Model, check_model
 from opendicke.observables.catalogue import from_channels, of_parts
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.states import SpinCoherent, State, coherent_parts, field_sizes
 from opendicke.system import Mode, System, as_system, fastest_rate
+from opendicke.words import Word
 
 Vector = NDArray[np.float64]
 Flow = Callable[[float, Vector], Vector]
@@ -103,6 +104,9 @@ class MeanField:
         seconds = SECONDS_PER_RATE * fastest_rate(system) * (1.0 if _is_simple(system) else MOVING_COST)
         return Limits(True, False, reason, MEMORY, seconds)
 
+    def check_words(self, words: tuple[Word, ...]) -> None:
+        """Answers all of them, as products of the means of their factors."""
+
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Solve ``problem`` for the variables ``names``."""
         progress.start(1, "run", "mean field")
@@ -116,7 +120,10 @@ class MeanField:
             "moments": "factorised: mean field keeps no correlation",
             "spin_length_drift": _drift(spins),
         }
-        return Solution(of_parts(from_channels(names, channels)), attrs=attrs)
+        solution = Solution(of_parts(from_channels(names, channels)), attrs=attrs)
+        words = word_products(problem.words, spin[:, :, 0], a[:, 0])
+        solution.values |= {word.name: words[:, at] for at, word in enumerate(problem.words)}
+        return solution
 
     def trajectory(
         self, model: DickeModel, state: SpinCoherent, times: NDArray[np.float64], watch: Watch | None = None

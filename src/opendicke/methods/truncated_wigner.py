@@ -17,14 +17,15 @@ from opendicke.engine.system_flow import SystemFlow
 from opendicke.engine.wigner import VacuumNoise, VacuumPath, WignerFlow
 from opendicke.ensemble.run import Sample
 from opendicke.ensemble.streams import stream
-from opendicke.methods.classical import coupling_sizes, field_rates, products, spin_rates, turning
+from opendicke.methods.classical import coupling_sizes, field_rates, products, spin_rates, turning, word_products
 from opendicke.methods.precision import Precision
-from opendicke.methods.sampled import Sampled, Simulator
+from opendicke.methods.sampled import Sampled, Simulator, words_averaged
 from opendicke.model import DickeModel, Model, check_model, pair_of
 from opendicke.problem import Limits, Problem
 from opendicke.signals import Rate
 from opendicke.states import Dicke, SpinCoherent, ThermalSpin, field_sizes, parts_of
 from opendicke.system import Mode, System, as_system, fastest_rate
+from opendicke.words import Word
 
 #: Default step times the fastest rate. The strong error of S/j is below 2e-4 after 10 time units, at the parameters of
 #: the paper's figures 1 and 3 and N = 4 and 100: far below the error of the approximation.
@@ -140,6 +141,15 @@ class TruncatedWigner(Sampled):
         steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE
         return Limits(True, False, reason, MEMORY, steps * SECONDS_PER_STEP * sum(system.shape) / 2)
 
+    def check_words(self, words: tuple[Word, ...]) -> None:
+        """Answers those with at most two factors of each spin, or symmetrised ones."""
+        for word in words:
+            longest = max((len(word.spin_factors(site)) for site, _ in word.spins), default=0)
+            if longest > 2 and not word.symmetrised:
+                hint = "Ask for it with symmetrised=True, or use NuHOPS or Lindblad."
+                expected = "at most two factors of a spin in words for TruncatedWigner"
+                raise checks.refuse("observables", expected, word.name, hint)
+
     def simulator(self, problem: Problem) -> WignerSimulator:
         """What runs one trajectory."""
         return WignerSimulator(problem, self)
@@ -195,6 +205,7 @@ class WignerSimulator(Simulator[TruncatedWigner]):
 
     def _sample(self, spins: NDArray[np.float64], alpha: NDArray[np.complex128], drift: float) -> Sample:
         """What is left of a trajectory; axes of spins and modes if a system was asked for."""
+        words = word_products(self.problem.words, spins, alpha, noisy=True)
         if isinstance(self.problem.given, System):
             channels = reordered(spins[:, :, None], alpha[:, None])
         else:
@@ -203,7 +214,7 @@ class WignerSimulator(Simulator[TruncatedWigner]):
         kept: dict[str, NDArray[Any]] = {}
         if self.options.keep_trajectories:
             kept = {f"S{axis}_trajectory": spins[..., i] for i, axis in enumerate("xyz")} | {"a_trajectory": alpha}
-        return Sample({"channels": channels}, kept, peaks={"spin_length_drift": drift})
+        return Sample({"channels": channels} | words_averaged(words), kept, peaks={"spin_length_drift": drift})
 
 
 class FieldPaths:
