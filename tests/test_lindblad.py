@@ -12,8 +12,8 @@ import qutip
 
 import opendicke as od
 from opendicke.ensemble.executors import Deadline
+from opendicke.integration import Watch
 from opendicke.methods import lindblad
-from opendicke.methods.integration import Watch
 from opendicke.problem import Problem
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "exact.json").read_text())

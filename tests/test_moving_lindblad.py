@@ -27,10 +27,10 @@ from scipy.integrate import DOP853
 
 import opendicke as od
 from opendicke import signals
+from opendicke.integration import Watch
+from opendicke.master.density import initial
+from opendicke.master.driven_liouvillian import DrivenGenerator, longest_step
 from opendicke.methods import cutoffs, lindblad
-from opendicke.methods.density import initial
-from opendicke.methods.driven_liouvillian import DrivenGenerator, longest_step
-from opendicke.methods.integration import Watch
 from opendicke.problem import Problem
 
 #: Of the integrator, relative, and of the highest photon number.

@@ -7,9 +7,9 @@ from scipy.linalg import expm
 
 import opendicke as od
 from opendicke.analysis import steady_state
-from opendicke.methods import propagator
-from opendicke.methods.density import initial
-from opendicke.methods.integration import Watch
+from opendicke.integration import Watch
+from opendicke.master import propagator
+from opendicke.master.density import initial
 from opendicke.problem import Problem
 
 FAST_ATOM = od.DickeModel.balanced(n_atoms=1, omega_a=2000, omega_c=1, kappa=0.5, coupling=0.9 * np.sqrt(2000))

@@ -11,9 +11,9 @@ from scipy.sparse.linalg import splu
 
 import opendicke as od
 from opendicke.analysis import liouvillian_spectrum, mixedness, steady_state
-from opendicke.methods.davidson import NotConverged, modes_near
+from opendicke.master.davidson import NotConverged, modes_near
+from opendicke.master.liouvillian import Resolvent, Sector
 from opendicke.methods.lindblad import channels_of
-from opendicke.methods.liouvillian import Resolvent, Sector
 from opendicke.observables.catalogue import from_channels
 from opendicke.steady import slow_modes
 from opendicke.steady.slow_modes import SlowModes
@@ -232,7 +232,7 @@ def test_the_gap_is_a_decay_rate() -> None:
 
 def test_the_corner_saves_most_of_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four eigenvalues in less than 60 applications of L, without the corner in 297; the steady state takes 101."""
-    monkeypatch.setattr("opendicke.methods.davidson.MOST", 150)
+    monkeypatch.setattr("opendicke.master.davidson.MOST", 150)
     spectrum = liouvillian_spectrum(BISTABLE, photons=22, k=4)
     assert (spectrum.residual < 2e-7).all()
     assert (spectrum.error < 1e-5).all()
@@ -325,7 +325,7 @@ def test_no_convergence_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
         modes_near(lambda x: -np.arange(1.0, 9.0) * x, lambda x: x, 0.1, np.ones(8), 2, tolerance=1e-12, most=3)
     monkeypatch.setattr(slow_modes, "TOLERANCE", 0.0)
     monkeypatch.setattr(slow_modes, "ROUNDING", 0.0)
-    monkeypatch.setattr("opendicke.methods.davidson.MOST", 20)
+    monkeypatch.setattr("opendicke.master.davidson.MOST", 20)
     with pytest.raises(RuntimeError, match="the even modes of DickeModel"):
         steady_state(CASES[0])
 

@@ -21,8 +21,8 @@ import opendicke as od
 from opendicke import signals
 from opendicke.cavities import Fock, Squeezed, Thermal
 from opendicke.description import describe
+from opendicke.master.driven_liouvillian import DrivenGenerator
 from opendicke.methods import lindblad
-from opendicke.methods.driven_liouvillian import DrivenGenerator
 from opendicke.observables.catalogue import about
 from opendicke.problem import Problem
 from opendicke.qutip_bridge import Space

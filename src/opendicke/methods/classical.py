@@ -98,8 +98,8 @@ def word_products(
     found = np.ones((len(spins), len(words)), dtype=np.complex128)
     for at, word in enumerate(words):
         for site in {site for site, _ in word.modes}:
-            powers = (sum(one == site for one in sites) for sites in (word.raised, word.lowered))
-            found[:, at] *= _field_product(fields[:, site], *powers, noisy)
+            raised, lowered = word.raised.count(site), word.lowered.count(site)
+            found[:, at] *= _field_product(fields[:, site], raised, lowered, noisy)
         for site in {site for site, _ in word.spins}:
             axes = [AXES[factor] for factor in word.spin_factors(site)]
             found[:, at] *= _spin_product(spins[:, site], axes, noisy and not word.symmetrised)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks
+from opendicke.integration import Watch, check_duration, check_tolerances
 from opendicke.methods.cumulant_algebra import (
     Anticommutator,
     Operator,
@@ -24,7 +25,6 @@ from opendicke.methods.cumulant_algebra import (
     words,
 )
 from opendicke.methods.gauge import is_everyday, real_problem
-from opendicke.methods.integration import Watch, check_duration, check_tolerances
 from opendicke.methods.mean_field import field_rate
 from opendicke.model import MORE_GENERAL, DickeModel, Model, check_model, pair_of, several
 from opendicke.observables.catalogue import CHANNELS, VARIABLES, from_channels

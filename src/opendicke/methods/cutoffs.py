@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from opendicke import signals
 from opendicke.cavities import Cavity
-from opendicke.methods import propagator
-from opendicke.methods.driven_liouvillian import pace
-from opendicke.methods.integration import Watch
+from opendicke.integration import Watch
+from opendicke.master import propagator
+from opendicke.master.driven_liouvillian import pace
 from opendicke.methods.mean_field import MeanField
 from opendicke.problem import Problem
 from opendicke.states import EntangledSpins, SpinCoherent, fields_of

@@ -16,8 +16,8 @@ from opendicke.engine.trajectory import TrajectoryFailure
 from opendicke.ensemble.executors import abandoned
 from opendicke.ensemble.run import Ensemble, Sample
 from opendicke.ensemble.streams import stream
+from opendicke.integration import check_duration
 from opendicke.methods.gauge import is_everyday, real_couplings, real_problem
-from opendicke.methods.integration import check_duration
 from opendicke.methods.mean_field import field_rate
 from opendicke.methods.nuhops import forgets_slowly
 from opendicke.methods.precision import Precision

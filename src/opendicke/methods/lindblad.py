@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks, signals
-from opendicke.methods import propagator
+from opendicke.integration import Watch, check_duration, check_tolerances
+from opendicke.master import propagator
+from opendicke.master.density import initial, mean, reduced, spin_state, word_matrices
+from opendicke.master.driven_liouvillian import DrivenGenerator, forced_steps, longest_step, pace
+from opendicke.master.folding import Folding
+from opendicke.master.liouvillian import Operators
 from opendicke.methods.cutoffs import first_cutoffs, is_plain, next_cutoff, photons_at_start
-from opendicke.methods.density import initial, mean, reduced, spin_state, word_matrices
-from opendicke.methods.driven_liouvillian import DrivenGenerator, forced_steps, longest_step, pace
-from opendicke.methods.folding import Folding
-from opendicke.methods.integration import Watch, check_duration, check_tolerances
-from opendicke.methods.liouvillian import Operators
 from opendicke.methods.sampled import kept_rows, state_time
 from opendicke.model import DickeModel, Model, check_model
 from opendicke.observables.catalogue import CHANNELS, from_channels, of_parts

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from opendicke import signals
 from opendicke.engine import mean_flow, system_flow
 from opendicke.ensemble.interrupts import interrupts_wait
+from opendicke.integration import Watch, check_duration, check_tolerances
 from opendicke.methods.classical import field_rates, products, spin_rates, turning, word_products
-from opendicke.methods.integration import Watch, check_duration, check_tolerances
 from opendicke.model import DickeModel, Model, check_model
 from opendicke.observables.catalogue import from_channels, of_parts
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution

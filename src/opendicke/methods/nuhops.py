@@ -28,9 +28,9 @@ from opendicke.engine.window import LEVEL_TOL, demands
 from opendicke.ensemble.padding import stack_padded
 from opendicke.ensemble.run import Ensemble, Sample
 from opendicke.ensemble.streams import stream
+from opendicke.integration import check_duration
 from opendicke.methods.cutoffs import thermal_photons
 from opendicke.methods.gauge import real_couplings
-from opendicke.methods.integration import check_duration
 from opendicke.methods.mean_field import drive_rate, field_rate
 from opendicke.methods.moving import Surroundings
 from opendicke.methods.precision import Precision

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke.methods.corner import Corner, TwoLevel
-from opendicke.methods.davidson import CAPACITY, Mode, NotConverged, modes_near
-from opendicke.methods.liouvillian import Exact, Resolvent, Sector
+from opendicke.master.corner import Corner, TwoLevel
+from opendicke.master.davidson import CAPACITY, Mode, NotConverged, modes_near
+from opendicke.master.liouvillian import Exact, Resolvent, Sector
 from opendicke.model import DickeModel
 from opendicke.phases.fixed_points import fixed_points
 from opendicke.problem import Progress

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke.methods.folding import Folding
+from opendicke.master.folding import Folding
 from opendicke.problem import Problem
 from opendicke.states import EntangledSpins, SpinCoherent, fields_of, parts_of, tensor
 from opendicke.words import Word

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import signals
-from opendicke.methods.folding import Folding
-from opendicke.methods.integration import Watch
+from opendicke.integration import Watch
+from opendicke.master.folding import Folding
 from opendicke.signals import ComplexRate
 from opendicke.system import System, fastest_rate
 from opendicke.words import Word

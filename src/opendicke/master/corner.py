@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke.methods.liouvillian import Complex, Real, Resolvent, Sector, unfold
+from opendicke.master.liouvillian import Complex, Real, Resolvent, Sector, unfold
 
 #: Most states kept in each half of the Hilbert space; the coarse Liouvillian is a dense matrix of twice the square.
 MOST_STATES = 24

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke.methods.integration import Watch
-from opendicke.methods.liouvillian import Sector
+from opendicke.integration import Watch
+from opendicke.master.liouvillian import Sector
 from opendicke.model import DickeModel
 
 Real = NDArray[np.float64]

@@ -1,0 +1,1 @@
+"""The master equation: operators, generators and evolutions of density matrices, for methods and steady states."""
