@@ -525,3 +525,53 @@ def test_extend_and_compare_take_a_timeout(study: Path) -> None:
     outcome = call("compare", study, "--method", "Lindblad", "--timeout", 0.5, "--threads", 1, "--json")
     rows = {row["method"]: row["verdict"] for row in json.loads(outcome.output)["methods"]}
     assert rows["Lindblad"].startswith("no answer: timeout")
+
+
+SYSTEM = """
+[model]
+spins = [{ n_atoms = 6, omega_a = 1.0 }, { n_atoms = 4, omega_a = 1.0 }]
+modes = [{ omega_c = 1.0, kappa = 0.5, drive = { kind = "sine", mean = 0.0, amplitude = [0.1, 0.2], frequency = 2.0 } }]
+g_minus = [[0.8], [[0.0, 0.3]]]
+
+[state]
+kind = "product"
+spins = [{ theta = 2.0 }, { kind = "dicke", m = 1.0 }]
+modes = [{ kind = "thermal", photons = 0.3 }]
+
+[times]
+values = [0.0, 1.0]
+
+[method]
+name = "TruncatedWigner"
+trajectories = 4
+
+[output]
+store = "runs"
+result = "out.nc"
+observables = ["Sz", "Sx1 Sx2"]
+
+[sweep]
+modes.0.kappa = [0.5, 1.0]
+"""
+
+
+def test_a_system_in_a_study_file(tmp_path: Path) -> None:
+    path = tmp_path / "system.toml"
+    path.write_text(SYSTEM)
+    assert call("run", path, "--quiet").exit_code == 0
+    alone = files.load(tmp_path / "out.nc")
+    assert alone.Sz.dims == ("time", "spin")
+    system = od.System.of(alone)
+    assert system.modes[0].drive == od.Sine(0.0, 0.1 + 0.2j, 2.0)
+    assert system.g_minus == ((0.8,), (0.3j,))
+    assert call("sweep", path, "--quiet").exit_code == 0
+    swept = files.load(tmp_path / "out.nc")
+    assert swept.Sx1_Sx2.dims == ("modes.0.kappa", "time")
+    point = swept.sel({"modes.0.kappa": 1.0})
+    assert od.System.of(point) == system.replace(**{"modes.0.kappa": 1.0})
+    listed = call("ls", tmp_path / "runs").output
+    assert "spins=[(n_atoms=6 omega_a=1), (n_atoms=4 omega_a=1)]" in listed
+    compared = call("compare", path, "--method", "TruncatedWigner", "--method", "NuHOPS")
+    assert "expected one spin and one mode, got 2 and 1" in compared.output
+    path.write_text(SYSTEM.replace("kappa = 0.5, drive", "kapa = 0.5, drive"))
+    assert "Mode" in call("run", path).output

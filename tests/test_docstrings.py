@@ -72,6 +72,15 @@ def test_an_undescribed_argument_is_found() -> None:
     assert undescribed(example) == ["second"]
 
 
+@pytest.mark.parametrize("page", ["models.md", "observables.md"])
+def test_examples_of_a_page_run(page: str) -> None:
+    blocks = re.findall(r"(?s)```python\n(.*?)```", (README.parent / "docs" / page).read_text(encoding="utf-8"))
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, page, "exec"), names)
+    assert blocks
+
+
 def test_readme_example_runs() -> None:
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     assert blocks

@@ -122,13 +122,18 @@ def limits_told(study: dict[str, Any]) -> dict[str, float]:
     return {first.field: told * first.unit} if first is not None and isinstance(told, int | float) else {}
 
 
-def restore(kind: Any, told: Mapping[str, Any]) -> Any:
+def restore(kind: Any, told: Mapping[str, Any], *, by_hand: bool = False) -> Any:
     """The dataclass ``kind`` with the fields told by :func:`describe`, in this version or an earlier one.
+
+    Args:
+        kind: what is to be made.
+        told: its fields, as plain data.
+        by_hand: somebody wrote them, and may have left out what has a default.
 
     Raises:
         TypeError, ValueError: if a field is unknown (a later version wrote it), missing or not of its kind.
     """
-    return kind(**_fields(kind, told))
+    return kind(**_fields(kind, told, by_hand=by_hand))
 
 
 def restore_method(kind: Any, told: Mapping[str, Any], trajectories: int) -> Any:
@@ -201,7 +206,9 @@ def _plain(value: Any, takes_part: Callable[[dataclasses.Field[Any], Any], bool]
     raise TypeError(f"a {type(value).__name__} cannot be described in a file: {value!r}")
 
 
-def _fields(kind: Any, told: Mapping[str, Any], without: tuple[str, ...] = ()) -> dict[str, Any]:
+def _fields(
+    kind: Any, told: Mapping[str, Any], without: tuple[str, ...] = (), *, by_hand: bool = False
+) -> dict[str, Any]:
     """The arguments of ``kind`` that ``told`` speaks of, with what was neutral where a later field is not told."""
     hints = typing.get_type_hints(kind)
     known = {item.name: item for item in dataclasses.fields(kind) if not _is_limit(item) and item.name not in without}
@@ -211,7 +218,9 @@ def _fields(kind: Any, told: Mapping[str, Any], without: tuple[str, ...] = ()) -
     values = {}
     for name, item in known.items():
         if name in told:
-            values[name] = _typed(hints[name], told[name])
+            values[name] = _typed(hints[name], told[name], by_hand)
+        elif by_hand and item.default is not dataclasses.MISSING:
+            continue
         elif "neutral" in item.metadata:
             values[name] = item.metadata["neutral"]
         else:
@@ -219,7 +228,7 @@ def _fields(kind: Any, told: Mapping[str, Any], without: tuple[str, ...] = ()) -
     return values
 
 
-def _typed(hint: Any, value: Any) -> Any:
+def _typed(hint: Any, value: Any, by_hand: bool) -> Any:
     """What ``value`` was before it was made plain, by the type of its field."""
     kinds = typing.get_args(hint) if typing.get_origin(hint) is not tuple else (hint,)
     kinds = kinds or (hint,)
@@ -227,10 +236,10 @@ def _typed(hint: Any, value: Any) -> Any:
         name, told = value.get("kind"), {key: inner for key, inner in value.items() if key != "kind"}
         fitting = (kind for kind in kinds if dataclasses.is_dataclass(kind) and getattr(kind, "KIND", None) == name)
         kind = next(fitting, None)
-        return value if kind is None else restore(kind, told)
+        return value if kind is None else restore(kind, told, by_hand=by_hand)
     if not isinstance(value, list):
         return value
     if complex in kinds:
         return complex(*value)
     members = next((typing.get_args(kind) for kind in kinds if typing.get_origin(kind) is tuple), (None,))
-    return tuple(_typed(members[0], inner) for inner in value)
+    return tuple(_typed(members[0], inner, by_hand) for inner in value)

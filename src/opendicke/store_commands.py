@@ -33,7 +33,7 @@ def list_studies(store: Path, as_json: bool) -> None:
         click.echo(json.dumps(rows))
         return
     for row, note in zip(rows, notes, strict=True):
-        model = " ".join(f"{name}={_short(value)}" for name, value in list(row.items())[4:])
+        model = _named(dict(list(row.items())[4:]))
         click.echo(f"{row['key']}  {row['method']:<16} {row['trajectories']:>8} trajectories  {model}")
         if note:
             click.echo(f"{'':16}  {note}")
@@ -44,10 +44,17 @@ def list_studies(store: Path, as_json: bool) -> None:
 def _short(value: Any) -> str:
     """A parameter in a few characters."""
     if isinstance(value, dict):
-        return _short_signal(value)
-    if isinstance(value, list):  # [real part, imaginary part]
-        return f"{complex(*value):g}"
+        return _short_signal(value) if "kind" in value else f"({_named(value)})"
+    if isinstance(value, list):
+        if len(value) == 2 and all(isinstance(part, int | float) for part in value):  # real and imaginary part
+            return f"{complex(*value):g}"
+        return f"[{', '.join(map(_short, value))}]"
     return f"{value:g}" if isinstance(value, int | float) else f"{value}"
+
+
+def _named(told: dict[str, Any]) -> str:
+    """The fields of a spin or of a mode."""
+    return " ".join(f"{name}={_short(value)}" for name, value in told.items())
 
 
 def _short_signal(told: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ from opendicke.states import SpinCoherent, State
 from opendicke.system import System
 
 #: States that have parts of their own, by their kind.
-PARTED = ("product",)
+PARTED = ("product", "entangled_spins")
 #: Evenly spaced numbers that a file may ask for.
 MOST_POINTS = 10**8
 
@@ -219,7 +219,7 @@ class _Reader:
         """What has parts of its own: lists of tables, as a store holds them."""
         self._only(section, values, {item.name for item in dataclasses.fields(kind)})
         try:
-            return restore(kind, values)
+            return restore(kind, values, by_hand=True)
         except (TypeError, ValueError) as problem:
             raise self.refused(section, problem) from problem
 
