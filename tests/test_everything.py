@@ -1,6 +1,6 @@
 """Random models with all features on: every variable and some words of nuHOPS against the master equation.
 
-Here ``Lindblad`` answers, which is tested against QuTiP with all of them; each feature is tested against QuTiP elsewhere.
+Here ``Lindblad`` answers, which is itself tested against QuTiP with all of them, as each feature is elsewhere.
 """
 
 from typing import Any
