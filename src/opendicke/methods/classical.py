@@ -73,13 +73,17 @@ def products(
 
     ``photons`` and ``pairs`` are what stands for a†a and a†²a². Products of spins are meant symmetrised.
     """
-    x, y, z = np.moveaxis(spin, -1, 0)
+    x, y, z = spin[..., 0], spin[..., 1], spin[..., 2]
     found: dict[str, NDArray[Any]] = {"Sx": x, "Sy": y, "Sz": z}
     found |= {"Sxx": x * x, "Syy": y * y, "Szz": z * z, "Sxy": x * y, "Syz": y * z, "Szx": z * x}
     found |= {"n_photon": photons, "n_photon2": pairs}
     for name, value in {"a": a, "a2": a * a, "Sx_a": x * a, "Sy_a": y * a, "Sz_a": z * a}.items():
         found |= {f"re_{name}": value.real, f"im_{name}": value.imag}
-    return np.stack(np.broadcast_arrays(*(found[name] for name in CHANNELS)), axis=-1)
+    # filled in place: a trajectory of truncated Wigner takes no longer than a few such arrays
+    channels = np.empty((*np.broadcast_shapes(x.shape, a.shape), len(CHANNELS)))
+    for at, name in enumerate(CHANNELS):
+        channels[..., at] = found[name]
+    return channels
 
 
 def word_products(

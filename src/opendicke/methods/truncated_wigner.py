@@ -161,6 +161,7 @@ class WignerSimulator(Simulator[TruncatedWigner]):
     def __init__(self, problem: Problem, options: TruncatedWigner) -> None:
         system = problem.system
         self._spins, self._modes = _parts(problem)
+        self._atoms = [spin.n_atoms for spin in system.spins]
         super().__init__(problem, options, _step(problem, options.step))
         self._noises = [_noise(mode, self.steps) for mode in system.modes]
         simple = _is_simple(system)
@@ -190,8 +191,8 @@ class WignerSimulator(Simulator[TruncatedWigner]):
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""
         problem, options, rng = self.problem, self.options, self.stream(index)
-        atoms = [spin.n_atoms for spin in problem.system.spins]
-        starts = np.array([draw_spin(one, n, options.sampling, rng) for one, n in zip(self._spins, atoms, strict=True)])
+        atoms = zip(self._spins, self._atoms, strict=True)
+        starts = np.array([draw_spin(one, n, options.sampling, rng) for one, n in atoms])
         points = [one.wigner(rng) if isinstance(one, (Thermal, Squeezed)) else None for one in self._modes]
         paths = [noise.sample(rng) for noise in self._noises]
         # of other states the vacuum's noise is a part: what its path starts from is taken away, and decays alike
