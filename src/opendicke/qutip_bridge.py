@@ -14,7 +14,9 @@ from opendicke.words import Word
 if TYPE_CHECKING:
     from qutip import Qobj, QobjEvo
 
-    from opendicke.system import Mode, System
+#: An :class:`opendicke.System` and one of its modes; ``system`` imports this module, and not the other way round.
+System = Any
+Mode = Any
 
 
 def export(system: System, photons: int | Sequence[int]) -> tuple[Qobj | QobjEvo, list[Qobj | QobjEvo]]:
