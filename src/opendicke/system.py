@@ -106,7 +106,7 @@ def check_squeezing(n_thermal: Rate, squeezing: ComplexRate) -> None:
     """Refuse squeezing that no bath has: |m|² > n̄(n̄ + 1). What moves is looked at 2000 times."""
     if squeezing == 0:
         return
-    times = _looks(n_thermal, squeezing)
+    times = looks(n_thermal, squeezing)
     photons, squares = signals.evaluate(n_thermal, times), np.abs(signals.evaluate(squeezing, times)) ** 2
     excess = squares - photons * (photons + 1) * (1 + ROUNDING)
     worst = int(np.argmax(excess))
@@ -116,7 +116,7 @@ def check_squeezing(n_thermal: Rate, squeezing: ComplexRate) -> None:
         raise checks.refuse("squeezing", "|squeezing|² up to n_thermal (n_thermal + 1)", got, hint)
 
 
-def _looks(*rates: ComplexRate) -> NDArray[np.float64]:
+def looks(*rates: ComplexRate) -> NDArray[np.float64]:
     """Times that show all values of signals."""
     kinks = signals.kinks(rates, math.inf)
     slowest = [2 * math.pi / rate.frequency for rate in rates if isinstance(rate, signals.Sine)]
