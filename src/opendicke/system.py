@@ -150,7 +150,8 @@ class System:
         modes: one :class:`opendicke.Mode` or more.
         g_minus, g_plus: complex couplings, a row for each spin, an entry for each mode; numbers or signals. Those that
             are left out are 0.
-        n_ref: the number of atoms :math:`N_\mathrm{ref} > 0` under the root; all atoms together if it is left out.
+        n_ref: the number of atoms :math:`N_\mathrm{ref} > 0` under the root; all atoms together if it is left out. From
+            then on it is a number of its own: ``replace``, and a sweep over numbers of atoms, leave it as it is.
 
     Raises:
         ValueError, TypeError: for what does not fit together; the message names the parameter.
