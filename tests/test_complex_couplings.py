@@ -142,6 +142,9 @@ def test_what_is_refused() -> None:
         od.solve(MODEL, od.Normal(), TIMES, od.HOPS(1))
     assert not od.HOPS(1).limits(MODEL).possible
     assert not od.Cumulants().limits(moving).possible
+    for refused in (moving, quantum):  # what is refused is not promised
+        assert not od.NuHOPS(1).limits(refused).possible
+    assert od.NuHOPS(1).limits(MODEL).possible
     assert (
         od.HOPS(1)
         .limits(MODEL.replace(kappa=0.5, g_plus=0.3j, n_thermal=0, squeezing=0, drive=0, atom_drive=0))

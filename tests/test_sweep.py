@@ -230,9 +230,9 @@ def test_dotted_names_lead_to_parts() -> None:
 @pytest.mark.parametrize(
     ("grid", "said"),
     [
-        ({"drive.amplitude": [1.0]}, r"^grid: amplitude: expected no further name"),
+        ({"drive.amplitude": [1.0]}, r"^grid: drive.amplitude: expected no further name"),
         ({"state.psi": [1.0]}, r"^grid: state\.psi: expected one of theta, phi"),
-        ({"state.cavity.photons": [1]}, r"^grid: state\.photons: expected no further name"),
+        ({"state.cavity.photons": [1]}, r"^grid: state\.cavity\.photons: expected no further name"),
         ({"drive..x": [1.0]}, r"^grid: expected names of parameters"),
         ({"modes.0.kappa": [1.0]}, r"^grid: modes\.0\.kappa: expected one of n_atoms"),
     ],
@@ -240,3 +240,35 @@ def test_dotted_names_lead_to_parts() -> None:
 def test_dotted_names_that_lead_nowhere(grid: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         od.sweep(MODEL, grid, od.Normal(), TIMES, METHOD)
+
+
+SPINS = [od.Spin(n_atoms=1, omega_a=1.0), od.Spin(n_atoms=1, omega_a=0.7)]
+MODES = [od.Mode(omega_c=1.0, kappa=0.5), od.Mode(omega_c=-1.0, kappa=0.5)]
+SYSTEM = od.System(spins=SPINS, modes=MODES, g_minus=[[0.5, 0.1], [0.3j, 0.2]])
+
+
+def test_every_mode_of_a_system_has_its_cutoff(tmp_path: Path) -> None:
+    grid = {"modes.0.kappa": [0.5, 1.0, 2.0]}
+    result = od.sweep(SYSTEM, grid, od.Inverted(), [0.5], od.Lindblad(photons=(5, 4), max_top_population=1e-3), ["Sz"])
+    assert result.photons.dims == result.top_population.dims == ("modes.0.kappa", "mode")
+    np.testing.assert_array_equal(result.photons, [[5, 4]] * 3)
+    with pytest.raises(ValueError, match=r"^dataset: expected an answer about a DickeModel, got 'one about a System'"):
+        od.DickeModel.of(result.isel({"modes.0.kappa": 0}))
+
+
+@pytest.mark.parametrize("name", ["spin", "mode", "word", "word_batch_means", "Sx1_Sx2", "Sx1_Sx2_sem"])
+def test_names_in_an_answer_are_no_parameters(name: str) -> None:
+    def made(**given: float) -> od.System:
+        return SYSTEM.replace(**{"modes.0.kappa": given[name]})
+
+    with pytest.raises(ValueError, match=r"^grid: expected names of parameters that the answer has no other use for"):
+        od.sweep(made, {name: [0.5, 1.0]}, od.Normal(), TIMES, od.MeanField(), ["Sx1 Sx2", "a"])
+
+
+def test_points_are_of_one_kind() -> None:
+    one = od.System(spins=SPINS[:1], modes=MODES[:1])
+    for here, there in ((SYSTEM, MODEL), (MODEL, SYSTEM), (SYSTEM, one), (one, SYSTEM)):
+        with pytest.raises(ValueError, match=r"^model: expected models of one kind, of as many spins and modes"):
+            od.sweep(lambda x, pair=(here, there): pair[x], {"x": [0, 1]}, od.Normal(), TIMES, od.MeanField())
+    with pytest.raises(ValueError, match=r"^grid: expected a n_ref that is the model's own"):
+        od.sweep(lambda n_ref: SYSTEM, {"n_ref": [1.0, 2.0]}, od.Normal(), TIMES, od.MeanField())

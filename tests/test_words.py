@@ -194,4 +194,10 @@ def test_names_and_refusals() -> None:
         od.solve(**solve, observables=["Sxx"])
     with pytest.raises(ValueError, match=r"^observables: expected names of variables for Cumulants"):
         od.solve(**solve | {"method": od.Cumulants()}, observables=["Sx Sx Sx"])
+    with pytest.raises(ValueError, match=r"As a word: text: expected a† left of a"):
+        od.solve(**solve, observables=["a a†"])
+    for text in ("Sx2", "a2"):  # of the second spin or mode; a variable is called so too
+        with pytest.raises(ValueError, match=r"^observables: expected words not called as a variable is"):
+            od.solve(**solve, observables=[od.word(text)])
+    assert od.solve(**solve, observables=["Sx2"]).Sx2.definition == "<S^x S^x>"
     assert od.solve(**solve, observables=[od.word("Sx Sy"), "Sx Sz Sx"]).Sx_Sy.dims == ("time",)

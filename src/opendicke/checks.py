@@ -301,6 +301,9 @@ def dataset_model(dataset: Any, *wanted: str) -> dict[str, Any]:
     # a parameter that moves at some points stands there as JSON
     model |= {name: json.loads(value) if isinstance(value, str) else value for name, value in chosen.items()}
     lacking = [name for name in wanted if name not in model]
+    if lacking and "spins" not in wanted and ("spins" in model or "spins" in swept):
+        hint = "opendicke.System.of reads its system; what is computed here is about one spin and one mode."
+        raise refuse("dataset", "an answer about a DickeModel", "one about a System", hint)
     if lacking:
         over = dict.fromkeys(str(dim) for name in lacking if name in dataset.coords for dim in dataset[name].dims)
         got = f"a sweep over {', '.join(over)}" if over else "one without that coordinate"

@@ -146,8 +146,14 @@ def restore_method(kind: Any, told: Mapping[str, Any], trajectories: int) -> Any
     return kind(trajectories=trajectories, **_fields(kind, options, COUNTS))
 
 
-def replaced(thing: Any, path: str, value: Any) -> Any:
+def replaced(thing: Any, path: str, value: Any, whole: str = "") -> Any:
     """A copy of a dataclass, or of a tuple, with one part changed that a dotted name leads to.
+
+    Args:
+        thing: what is copied.
+        path: the dotted name.
+        value: the changed part.
+        whole: the name for messages, where ``path`` is the end of a longer one.
 
     Raises:
         ValueError: if the name leads nowhere; it says what there is.
@@ -163,10 +169,12 @@ def replaced(thing: Any, path: str, value: Any) -> Any:
     else:
         known = [item.name for item in dataclasses.fields(thing)] if dataclasses.is_dataclass(thing) else []
     if head not in known:
-        there = f"one of {', '.join(known)}" if known else "no further name: it is no signal and no state"
-        raise checks.refuse(path, there, head)
+        there = f"one of {', '.join(known)}" if known else "no further name: it has no parts"
+        raise checks.refuse(whole or path, there, head)
     if rest:
-        value = replaced(thing[int(head)] if isinstance(thing, tuple) else getattr(thing, head), rest, value)
+        value = replaced(
+            thing[int(head)] if isinstance(thing, tuple) else getattr(thing, head), rest, value, whole or path
+        )
     if isinstance(thing, tuple):
         return (*thing[: int(head)], value, *thing[int(head) + 1 :])
     return dataclasses.replace(thing, **{head: value})

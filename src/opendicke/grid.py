@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from opendicke import checks, description
 from opendicke.model import DickeModel, Model, check_model
 from opendicke.observables.catalogue import VARIABLES
-from opendicke.system import System
+from opendicke.system import System, as_system
 
 #: What answers say of single points in their attrs; over a grid these are variables.
 COUNTS = (
@@ -46,6 +46,7 @@ COUNTS = (
 #: Further names in answers: what is kept of trajectories, dimensions, errors.
 OTHERS = (
     {"batch", "batch_means", "batch_size", "channel", "trajectory", "state_time", "psi", "psi_frame", "n", "axis"}
+    | {"spin", "mode", "word", "word_batch_means"}
     | {"component", "rho_spin", "n_prime", "covariance_min_eigenvalue", "refusal"}
     | {f"{name}{suffix}" for name in VARIABLES for suffix in ("_sem", "_error", "_trajectory")}
 )
@@ -87,7 +88,12 @@ class Grid:
         if not callable(model):
             check_model(model)
         axes = _axes(grid)
-        return cls(axes, tuple(_model_at(model, place) for place in _places(axes)))
+        models = tuple(_model_at(model, place) for place in _places(axes))
+        kinds = {(type(one).__name__, *as_system(one).shape) for one in models}
+        if len(kinds) > 1:
+            expected = "models of one kind, of as many spins and modes, at all points"
+            raise checks.refuse("model", expected, " and ".join(map(str, sorted(kinds))))
+        return cls(axes, models)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -184,8 +190,9 @@ def _model_at(model: Model | Callable[..., Model], place: dict[str, Any]) -> Mod
         made = model(**own)
         expected = "a function that returns an opendicke.DickeModel (or an opendicke.System)"
         checks.instance("model", made, (DickeModel, System), expected)
+        fields = {field.name for field in dataclasses.fields(made)}
         for name in own:
-            if name in PARAMETERS and getattr(made, name, own[name]) != own[name]:
+            if name in fields and getattr(made, name) != own[name]:
                 got = f"{name} = {own[name]} for a model with {name} = {getattr(made, name)}"
                 raise checks.refuse("grid", f"a {name} that is the model's own", got, "Give it another name.")
         return made
@@ -224,9 +231,11 @@ def stacked(grid: Grid, results: Sequence[xr.Dataset | None]) -> xr.Dataset:
         data[str(name)] = ((*grid.axes, *variable.dims), values.reshape(*grid.shape, *values.shape[1:]), variable.attrs)
     for name in COUNTS:
         if name in example.attrs:
-            missing = "" if isinstance(example.attrs[name], str) else np.nan
-            counts = [missing if one is None else one.attrs[name] for one in results]
-            data[name] = (tuple(grid.axes), np.reshape(counts, grid.shape), {"definition": f"{name} of each point"})
+            missing = "" if isinstance(example.attrs[name], str) else np.full(np.shape(example.attrs[name]), np.nan)
+            counts = np.array([missing if one is None else one.attrs[name] for one in results])
+            dims = (*grid.axes, *("mode",)[: counts.ndim - 1])  # what a system's every mode has is a tuple
+            values = counts.reshape(*grid.shape, *counts.shape[1:])
+            data[name] = (dims, values, {"definition": f"{name} of each point"})
     attrs = {
         name: value
         for name, value in example.attrs.items()

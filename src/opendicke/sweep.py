@@ -107,6 +107,7 @@ def sweep(
     checks.flag("keep_batches", keep_batches)
     most = checks.real("max_memory", max_memory, above=0.0)
     over = Grid.of(model, grid)
+    _check_names(over, select(observables)[0])
     _check_states(over, method)
     instants = checks.time_grid(times)
     starts = [state_with(state, of_state(place)) for place in over.places]
@@ -197,6 +198,13 @@ def _begun(problem: Problem, method: Any, store: Store | str | Path | None) -> S
         raise checks.refuse("store", "a folder, when nothing is to be run", store)
     study = as_store(store).lookup(describe(problem, method))
     return study if study is not None and study.trajectories else None
+
+
+def _check_names(grid: Grid, names: Iterable[str]) -> None:
+    """Refuse parameters that are called as a word that is asked for."""
+    for name in names:
+        if taken := {name, f"{name}_sem"} & set(grid.axes):
+            raise checks.refuse("grid", "names of parameters that the answer has no other use for", taken.pop())
 
 
 def _check_states(grid: Grid, method: Any) -> None:

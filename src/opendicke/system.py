@@ -106,7 +106,7 @@ def check_squeezing(n_thermal: Rate, squeezing: ComplexRate) -> None:
     """Refuse squeezing that no bath has: |m|² > n̄(n̄ + 1). What moves is looked at 2000 times."""
     if squeezing == 0:
         return
-    times = _looks(n_thermal, squeezing)
+    times = looks(n_thermal, squeezing)
     photons, squares = signals.evaluate(n_thermal, times), np.abs(signals.evaluate(squeezing, times)) ** 2
     excess = squares - photons * (photons + 1) * (1 + ROUNDING)
     worst = int(np.argmax(excess))
@@ -116,7 +116,7 @@ def check_squeezing(n_thermal: Rate, squeezing: ComplexRate) -> None:
         raise checks.refuse("squeezing", "|squeezing|² up to n_thermal (n_thermal + 1)", got, hint)
 
 
-def _looks(*rates: ComplexRate) -> NDArray[np.float64]:
+def looks(*rates: ComplexRate) -> NDArray[np.float64]:
     """Times that show all values of signals."""
     kinks = signals.kinks(rates, math.inf)
     slowest = [2 * math.pi / rate.frequency for rate in rates if isinstance(rate, signals.Sine)]
@@ -150,7 +150,8 @@ class System:
         modes: one :class:`opendicke.Mode` or more.
         g_minus, g_plus: complex couplings, a row for each spin, an entry for each mode; numbers or signals. Those that
             are left out are 0.
-        n_ref: the number of atoms :math:`N_\mathrm{ref} > 0` under the root; all atoms together if it is left out.
+        n_ref: the number of atoms :math:`N_\mathrm{ref} > 0` under the root; all atoms together if it is left out. From
+            then on it is a number of its own: ``replace``, and a sweep over numbers of atoms, leave it as it is.
 
     Raises:
         ValueError, TypeError: for what does not fit together; the message names the parameter.

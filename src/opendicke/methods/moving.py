@@ -11,6 +11,7 @@ from opendicke import checks, signals
 from opendicke.engine.moving import COLUMNS, NODES, GaussianField, Moving, MovingPath, parabolas
 from opendicke.engine.noise import NoisePath, OrnsteinUhlenbeck
 from opendicke.model import DickeModel
+from opendicke.system import looks
 
 #: By which |m| may pass n̄, relatively, through rounding.
 ROUNDING = 1e-12
@@ -40,6 +41,11 @@ def _classical(model: DickeModel, times: NDArray[np.float64]) -> NDArray[np.comp
         hint = "Light with more squeezing than classical noise has: Lindblad, and for many atoms TruncatedWigner."
         raise checks.refuse("squeezing", "|squeezing| up to n_thermal for this method", got, hint)
     return found
+
+
+def check_bath(model: DickeModel) -> None:
+    """Refuse light with more squeezing than classical noise has, at any time."""
+    _classical(model, looks(model.n_thermal, model.squeezing))
 
 
 class Surroundings:

@@ -32,7 +32,7 @@ from opendicke.integration import check_duration
 from opendicke.methods.cutoffs import thermal_photons
 from opendicke.methods.gauge import real_couplings
 from opendicke.methods.mean_field import drive_rate, field_rate
-from opendicke.methods.moving import Surroundings
+from opendicke.methods.moving import Surroundings, check_bath
 from opendicke.methods.precision import Precision
 from opendicke.methods.sampled import Sampled, Simulator, kept_rows, kept_states, words_averaged
 from opendicke.methods.weak_damping import check_conservation, check_memory
@@ -157,6 +157,10 @@ class NuHOPS(Sampled):
         if refusal := several(model):
             return Limits(False, False, refusal, 0.0, 0.0)
         model = pair_of(model)
+        try:
+            check_bath(real_couplings(model)[0])
+        except ValueError as problem:
+            return Limits(False, True, str(problem), 0.0, 0.0)
         cells = min(model.n_atoms + 1, TYPICAL_STATES) * TYPICAL_LEVELS
         rate = fastest_rate(model.system)
         steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE

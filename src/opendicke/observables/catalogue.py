@@ -110,8 +110,15 @@ def _read(one: Any, hint: str) -> str | Word:
     try:
         found = one if isinstance(one, Word) else word(one)
     except (ValueError, TypeError) as problem:
+        hint = f"As a word: {problem} {hint}"
         raise checks.refuse("observables", "names of variables, or words such as 'Sx Sx a† a'", one, hint) from problem
-    return found.name if found.name in VARIABLES else found
+    if found.name not in VARIABLES:
+        return found
+    if found.numbered:  # the second spin's S^x would be called as S^x S^x is
+        told = found.name[:-1]
+        hint = f"Ask for {told!r}: it has a dimension for spins or modes, and [1] is the second."
+        raise checks.refuse("observables", "words not called as a variable is", found.definition, hint)
+    return found.name
 
 
 def about(name: str, words: Iterable[Word]) -> Variable:
