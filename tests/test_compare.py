@@ -264,3 +264,15 @@ def test_intervals_of_a_comparison(table: xr.Dataset) -> None:
     for end, expected in zip((low, high), interval(sampled, "Sz"), strict=True):
         np.testing.assert_allclose(end.sel(solver="nuHOPS"), expected, rtol=1e-12)
     np.testing.assert_array_equal(low.sel(solver="exact"), table.Sz.sel(solver="exact"))  # nothing is sampled
+
+
+def test_verdicts_of_several_spins_and_modes() -> None:
+    spins = [od.Spin(n_atoms=1, omega_a=1.0), od.Spin(n_atoms=2, omega_a=0.5)]
+    system = od.System(spins=spins, modes=[od.Mode(omega_c=1.0, kappa=1.0)], g_minus=[[0.8], [0.8]])
+    methods = [od.Lindblad(), od.MeanField(), od.NuHOPS(1)]
+    table = od.compare(system, od.Inverted(), [0.5, 1.0, 1.5], methods, ["Sz", "Sz1 Sz2"], progress=False)
+    gap = np.abs(table.Sz_difference.sel(solver="MeanField"))
+    rows = summary(table)
+    assert rows[1]["largest_difference"] == float(gap.max())
+    assert float(gap.sel(time=rows[1]["time"]).max()) == float(gap.max())
+    assert rows[2]["verdict"].startswith("no answer: model: expected one spin and one mode")

@@ -331,5 +331,5 @@ def _largest(series: xr.DataArray) -> tuple[float, float] | None:
     size = np.fmax(abs(values.real), abs(values.imag)) if np.iscomplexobj(values) else abs(values)
     if not np.isfinite(size).any():
         return None
-    place = int(np.nanargmax(size))
-    return float(size[place]), float(series.time[place])
+    place = np.unravel_index(int(np.nanargmax(size)), size.shape)
+    return float(size[place]), float(series.time[place[series.dims.index("time")]])

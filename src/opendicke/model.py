@@ -250,9 +250,8 @@ class DickeModel:
         self._need_constants("g_minus", "g_plus")
         for name in ("g_minus", "g_plus"):
             if isinstance(getattr(self, name), complex):
-                raise checks.refuse(
-                    name, "a real coupling here", getattr(self, name), "See to_real_couplings.", TypeError
-                )
+                hint = "Give g_minus and g_plus themselves."
+                raise checks.refuse(name, "a real coupling here", getattr(self, name), hint, TypeError)
         total: float = self.g_minus + self.g_plus
         return total
 
