@@ -276,3 +276,13 @@ def test_verdicts_of_several_spins_and_modes() -> None:
     assert rows[1]["largest_difference"] == float(gap.max())
     assert float(gap.sel(time=rows[1]["time"]).max()) == float(gap.max())
     assert rows[2]["verdict"].startswith("no answer: model: expected one spin and one mode")
+
+
+def test_a_table_of_a_system_has_the_coordinates_of_its_answers() -> None:
+    spins = [od.Spin(n_atoms=1, omega_a=1.0), od.Spin(n_atoms=2, omega_a=1.0)]
+    system = od.System(spins=spins, modes=[od.Mode(omega_c=1.0, kappa=1.0)], g_minus=[[0.5], [0.5]])
+    table = od.compare(system, od.Normal(), [0.0], [od.Lindblad(), od.MeanField()], ["Sz", "n_photon"])
+    assert {"spin", "mode"} <= set(table.indexes)
+    assert table.Sz.sel(solver="Lindblad", spin=1).item() == pytest.approx(-1.0, rel=0, abs=1e-12)
+    with pytest.raises(ValueError, match=r"^dataset: expected an answer about a DickeModel, got"):
+        od.analysis.squeezing(od.solve(system, od.Normal(), [0.0], od.Lindblad()))

@@ -51,6 +51,7 @@ def test_only_public_names_show() -> None:
     shown = {name for name in dir(od) if not name.startswith("_")}
     assert shown == set(od.__all__)
     assert "__version__" in dir(od)
+    assert {name for name in dir(od.cavities) if not name.startswith("_")} == {"Cat", "Fock", "Squeezed", "Thermal"}
     for name in od.__all__:
         getattr(od, name)
 

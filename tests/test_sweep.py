@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import xarray as xr
 
 import opendicke as od
+from opendicke import description
 from opendicke.ensemble.store import StoreError
 from opendicke.sweep import with_point
 
@@ -215,6 +217,8 @@ def test_dotted_names_lead_to_parts() -> None:
     point = result.sel({"drive.amplitude": 0.4, "state.theta": 2.0})
     at, start = model.replace(drive=od.Sine(0.0, 0.4, 2.0)), od.SpinCoherent(2.0, 0.3)
     assert od.DickeModel.of(point) == at
+    assert result.state.dims == ("state.theta",)
+    assert json.loads(point.state.item()) == description.plain(start)
     alone = od.solve(at, start, TIMES, with_point(METHOD, at, {"theta": 2.0}), ["Sz", "a"])
     np.testing.assert_array_equal(point.a, alone.a)
     # the initial state has streams of its own, and none where it is not swept
@@ -234,6 +238,7 @@ def test_dotted_names_lead_to_parts() -> None:
         ({"state.psi": [1.0]}, r"^grid: state\.psi: expected one of theta, phi"),
         ({"state.cavity.photons": [1]}, r"^grid: state\.cavity\.photons: expected no further name"),
         ({"drive..x": [1.0]}, r"^grid: expected names of parameters"),
+        ({"theta": [1.0]}, r"^grid: expected parameters out of .* got 'theta'\. Dotted names .*\"state\.theta\""),
         ({"modes.0.kappa": [1.0]}, r"^grid: modes\.0\.kappa: expected one of n_atoms"),
     ],
 )

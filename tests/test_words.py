@@ -187,6 +187,13 @@ def test_names_and_refusals() -> None:
     for text in ("a a†", "Sq", "", "Sx1 a", "Sx Sx Sx Sx Sx Sx Sx", "a††", None, 3):
         with pytest.raises((ValueError, TypeError), match=r"^text: expected"):
             od.word(text)  # type: ignore[arg-type]
+    for word, reason in (
+        ("a a†", "expected a† left of a"),
+        ("Sx2 a", "numbers at all factors"),
+        ("Sx² a", "got 'Sx²'"),
+    ):
+        with pytest.raises(ValueError, match=rf"^observables: .* As a word: .*{reason}"):
+            od.solve(MODEL, STATE, [1.0], od.NuHOPS(1), [word])
     solve = {"model": MODEL, "state": STATE, "times": [1.0], "method": od.NuHOPS(1)}
     with pytest.raises(ValueError, match=r"^observables: expected words of 1 spin, got 'Sx1_Sx2'"):
         od.solve(**solve, observables=["Sx1 Sx2"])
@@ -201,3 +208,21 @@ def test_names_and_refusals() -> None:
             od.solve(**solve, observables=[od.word(text)])
     assert od.solve(**solve, observables=["Sx2"]).Sx2.definition == "<S^x S^x>"
     assert od.solve(**solve, observables=[od.word("Sx Sy"), "Sx Sz Sx"]).Sx_Sy.dims == ("time",)
+
+
+def test_words_of_several_spins_say_which() -> None:
+    spins = [od.Spin(n_atoms=1, omega_a=1.0), od.Spin(n_atoms=2, omega_a=1.0)]
+    system = od.System(spins=spins, modes=[od.Mode(omega_c=1.0, kappa=1.0)], g_minus=[[0.5], [0.5]])
+
+    def solve(*words: Any) -> xr.Dataset:
+        return od.solve(system, od.Normal(), [0.0], od.Lindblad(), words)
+
+    assert solve("a† a† a").adag_adag_a.dims == ("time",)  # there is one mode only
+    with pytest.raises(ValueError, match=r"^observables: expected words with a number .* got 'Sz_a_a'"):
+        solve("Sz a a")
+    # the name of <S^x> of the second spin is that of <S^x S^x>
+    with pytest.raises(ValueError, match=r"^observables: expected words not called as a variable"):
+        solve(od.word("Sz2"))
+    np.testing.assert_allclose(solve("Sz2").Sz2.values, [[0.25, 1.0]], rtol=0, atol=1e-12)
+    with pytest.raises(ValueError, match=r"^observables: .* more than once: Sx1_Sx2\."):
+        solve("Sx1 Sx2", "Sx2 Sx1")

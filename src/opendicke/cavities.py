@@ -29,6 +29,8 @@ from numpy.typing import NDArray
 
 from opendicke import checks
 
+__all__ = ["Cat", "Fock", "Squeezed", "Thermal"]
+
 Complex = NDArray[np.complex128]
 
 #: Levels are filled until so many in a row are below this part of the largest: far below what any tol keeps.
@@ -37,6 +39,11 @@ FAINT, IN_A_ROW = 1e-9, 8
 MOST, MOST_PHOTONS = 3000, 300
 #: Fock levels that a displacement needs beyond those that are asked for.
 SPARE = 60
+
+
+def __dir__() -> list[str]:
+    """The public names only."""
+    return sorted([*__all__, "__all__", "__doc__", "__file__", "__name__"])
 
 
 class Point(NamedTuple):

@@ -188,7 +188,8 @@ def _table(
         "conventions": "hbar = 1; kappa is the field decay rate (the photon number decays at 2 kappa)",
     }
     time_attrs = {"units": "1 / (unit of the model's rates)", "definition": "time since the initial state"}
-    return xr.Dataset(data, {"solver": list(attempts), "time": ("time", times, time_attrs)}, attrs)
+    sites = {} if answered is None else {str(dim): answered[dim] for dim in ("spin", "mode") if dim in answered.coords}
+    return xr.Dataset(data, {"solver": list(attempts), "time": ("time", times, time_attrs), **sites}, attrs)
 
 
 def _trajectories(tried: _Attempt) -> int:

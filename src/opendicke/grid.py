@@ -60,6 +60,8 @@ TAKEN = frozenset(
 #: What to do about an axis of complex numbers or signals.
 NO_NUMBERS = "For signals and complex numbers, sweep a function from real numbers to a model."
 
+#: What else may be swept.
+PARTS = 'Dotted names lead to parts of signals and of the initial state: "drive.amplitude", "state.theta".'
 #: What the names of the initial state's parameters begin with.
 STATE = "state."
 #: The parameters of a model.
@@ -199,7 +201,7 @@ def _model_at(model: Model | Callable[..., Model], place: dict[str, Any]) -> Mod
     known = {*PARAMETERS, "coupling"} if isinstance(model, DickeModel) else {*model.rates, "n_ref"}
     for name in own:
         if name not in known and "." not in name:
-            raise checks.refuse("grid", f"parameters out of {', '.join(sorted(known))}", name)
+            raise checks.refuse("grid", f"parameters out of {', '.join(sorted(known))}", name, PARTS)
     try:
         return model.replace(**own)
     except (TypeError, ValueError) as problem:

@@ -79,7 +79,8 @@ def sweep(
         trajectories each point took. ``result.sel(kappa=1.0)`` (all parameters chosen) is an answer that
         :mod:`opendicke.analysis` and :meth:`DickeModel.of` take as they take one of ``solve``. Trajectories and states
         that the method keeps are NaN where a point has fewer than others. In the attrs, ``model`` holds the parameters
-        that all points share; those named in ``swept`` are coordinates (as JSON where one is a signal).
+        that all points share; those named in ``swept`` are coordinates (as JSON where one is a signal). Where the
+        initial state is swept over, the coordinate ``state`` holds that of each point, as JSON.
 
     Raises:
         ValueError, TypeError: for a grid that does not fit the model; the message names the parameter. For an answer
@@ -123,7 +124,8 @@ def sweep(
             who = Threads(together) if together > 1 else Serial()
             points = list(zip(over.places, over.models, starts, strict=True))
             with closing(who.map(partial(asked.solve, started), points)) as results:
-                return assemble(over, method, list(_within(most, over.size, results)))
+                answer = assemble(over, method, list(_within(most, over.size, results)))
+        return _with_states(answer, over, starts)
     finally:
         shared.close()
 
@@ -223,6 +225,16 @@ def _within(most: float, points: int, results: Iterable[xr.Dataset | None]) -> I
             hint = "Ask for fewer times, points or kept states, or pass keep_batches=False or a larger max_memory."
             raise checks.refuse("max_memory", f"at least {needed:.2g} GiB for {points} points", f"{most:g} GiB", hint)
         yield result
+
+
+def _with_states(answer: xr.Dataset, grid: Grid, starts: list[State]) -> xr.Dataset:
+    """The answer with the initial states as a coordinate, if they are swept over."""
+    axes = [name for name in grid.axes if name.startswith(STATE)]
+    if not axes:
+        return answer
+    told = np.reshape([json.dumps(description.plain(start)) for start in starts], grid.shape)
+    told = told[tuple(slice(None) if name in axes else 0 for name in grid.axes)]
+    return answer.assign_coords(state=(axes, told, {"definition": "initial state at each point"}))
 
 
 def assemble(grid: Grid, method: Any, results: list[xr.Dataset | None]) -> xr.Dataset:

@@ -141,8 +141,11 @@ def word(text: str, *, symmetrised: bool = False) -> Word:
 
 
 def check_word(one: Any, spins: int, modes: int) -> None:
-    """Refuse a word that speaks of spins or modes which are not there."""
+    """Refuse a word that speaks of spins or modes which are not there, or does not say which of several it means."""
     for kind, places, there in (("spin", one.spins, spins), ("mode", one.modes, modes)):
+        if places and there > 1 and not one.numbered:
+            hint = f'Of {there} {kind}s say which: "Sx1 Sx2 a1" is of the first and second spin and the first mode.'
+            raise checks.refuse("observables", "words with a number at every factor", str(one), hint)
         for site, _ in places:
             if site >= there:
                 raise checks.refuse("observables", f"words of {there} {kind}{'s' * (there > 1)}", str(one))

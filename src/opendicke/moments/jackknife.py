@@ -257,7 +257,7 @@ class ChannelMeans:
         """
         n_atoms = checks.dataset_atoms(dataset)
         if str(dataset.attrs.get("moments", "")).startswith("factorised"):
-            hint = "Use Cumulants, or the Gaussian fluctuations of opendicke.phases.gaussian."
+            hint = "Use Cumulants, or the Gaussian fluctuations of opendicke.analysis.fluctuations."
             raise checks.refuse("dataset", "a method with fluctuations", dataset.attrs["method"], hint)
         if "batch_means" in dataset:
             means = dataset.batch_means.transpose("batch", ..., "channel").sel(channel=list(CHANNELS))

@@ -97,7 +97,9 @@ def select(observables: Any) -> tuple[tuple[str, ...], tuple[Word, ...]]:
     read = [_read(one, hint) for one in given]
     names = tuple(one if isinstance(one, str) else one.name for one in read)
     if not names or len(set(names)) < len(names):
-        raise checks.refuse("observables", "at least one name, each once", observables)
+        twice = ", ".join(sorted({name for name in names if names.count(name) > 1}))
+        told = f"Asked for more than once: {twice}." if twice else ""
+        raise checks.refuse("observables", "at least one name, each once", observables, told)
     return names, tuple(one for one in read if isinstance(one, Word))
 
 
