@@ -10,6 +10,7 @@ import xarray as xr
 import opendicke as od
 from opendicke.analysis import phase, tricritical_point
 from opendicke.analysis.tunnelling import BISTABLE_CUT, instanton, transition_line
+from opendicke.plots.phases import transition_curve
 from opendicke.tunnelling.transition import action_derivative, bistable_range
 
 PLANE = BISTABLE_CUT.model(0.0, n_atoms=1)
@@ -96,6 +97,17 @@ def test_the_range_is_that_of_the_bistable_phase() -> None:
         for edge, inside in zip(bistable_range(plane, g_minus), (1e-6, -1e-6), strict=True):
             there = (phase(plane.replace(g_minus=g_minus, g_plus=edge + step)) for step in (inside, -inside))
             assert [name == "bistable" for name in there] == [True, False]
+
+
+def test_the_curve_that_is_drawn_is_the_line() -> None:
+    """Through every second point; it is then as close to those in between as the share is smooth."""
+    stored = json.loads((DATA / "transition_line.json").read_text())["lines"]["exact"]
+    attrs = {"tricritical": list(tricritical_point(PLANE)), "omega_a": 1.0, "omega_c": 1.0, "kappa": 1.0}
+    half = xr.Dataset({"share": ("g_minus", stored["share"][::2])}, {"g_minus": stored["g_minus"][::2]}, attrs)
+    g_minus, g_plus = transition_curve(half)
+    assert (g_minus[0], g_plus[0]) == tricritical_point(PLANE)
+    error = np.interp(stored["g_minus"], g_minus, g_plus) - stored["g_plus"]
+    assert abs(error).max() < 2e-4
 
 
 def test_refusals() -> None:
