@@ -285,13 +285,14 @@ def test_pictures(datasets: Datasets) -> None:
 
 def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figure3, "QUICK", figure3.Plan((20, 200), (0.5,), 99, (2, 2), 16, 16))
+    monkeypatch.setattr(figure3, "LINE", (1.8,))
     arguments = ["--trajectories", "16", "--n-atoms", "20", "--threads", "2", "--quiet"]
     folder = tmp_path / "out"
     outcome = CliRunner().invoke(main, ["figure", "3", "--output", str(folder), *arguments])
     assert outcome.exit_code in (0, 1), outcome.output  # what the paper states need not hold for N = 20
     assert (outcome.exit_code == 1) == ("FAIL" in outcome.stderr)
     names = {entry.name for entry in folder.iterdir()}
-    assert {"figure3.png", "figure3.pdf", "figure3b.png", "figure3b.pdf", "figure3-q.nc"} < names
+    assert {"figure3.png", "figure3.pdf", "figure3b.png", "figure3b.pdf", "figure3-q.nc", "figure3-limit.nc"} < names
     cut = files.load(folder / "figure3-cut-n20.nc")
     assert (cut.attrs["trajectories"], cut.s.values.tolist()) == (16, [0.5])
     refused = CliRunner().invoke(main, ["figure", "1", "--full", "--output", str(folder)])

@@ -366,13 +366,19 @@ def compare(
 @click.option("--g-max", type=click.FloatRange(min=0, min_open=True), default=3.5, show_default=True)
 @click.option("--points", type=click.IntRange(min=2), default=301, show_default=True)
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), default=Path("."), show_default=True)
-def phases(omega_a: float, omega_c: float, kappa: float, g_max: float, points: int, output: Path) -> None:
+@click.option(
+    "--transition", is_flag=True, help="With the line where the bistable phase breaks as t, then N -> infinity."
+)
+def phases(
+    omega_a: float, omega_c: float, kappa: float, g_max: float, points: int, output: Path, transition: bool
+) -> None:
     """Draw the mean-field phase diagram in the plane of the two couplings."""
     import numpy as np
 
     import opendicke as od
-    from opendicke import files
-    from opendicke.analysis import phase_boundaries, phase_diagram
+    from opendicke import checks, files
+    from opendicke.analysis import phase_boundaries, phase_diagram, tricritical_point
+    from opendicke.analysis.tunnelling import transition_line
     from opendicke.plots import style
     from opendicke.plots.phases import diagram_figure
 
@@ -381,10 +387,17 @@ def phases(omega_a: float, omega_c: float, kappa: float, g_max: float, points: i
         lines = phase_boundaries(model, g_max=g_max)
         couplings = np.linspace(0.0, g_max, points)
         diagram = phase_diagram(model, couplings, couplings)
+        tip = tricritical_point(model)[0] if transition else 0.0
+        if tip * 1.2 >= g_max:
+            raise checks.refuse("g_max", f"more than {tip * 1.2:.4g}, for --transition to have a line to draw", g_max)
     usable(output)
-    drawing = diagram_figure(diagram, lines)
-    picture, document = style.save(drawing, output / "phases")
-    click.echo(f"{picture}, {document}, {files.save(diagram, output / 'phases.nc')}")
+    line = transition_line(model, np.linspace(1.2 * tip, g_max, 8)) if transition else None
+    if line is not None and line.attrs["stopped"]:
+        click.echo(f"The line of the transition ends early: {line.attrs['stopped']}", err=True)
+    picture, document = style.save(diagram_figure(diagram, lines, line), output / "phases")
+    datasets = {"phases": diagram} | ({} if line is None else {"transition": line})
+    saved = [files.save(data, output / f"{name}.nc") for name, data in datasets.items()]
+    click.echo(", ".join(map(str, [picture, document, *saved])))
 
 
 @click.command()

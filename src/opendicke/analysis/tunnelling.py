@@ -24,6 +24,7 @@ from opendicke.tunnelling.rates import (
     populations,
 )
 from opendicke.tunnelling.splitting import Escape, Splitting, escape_rate
+from opendicke.tunnelling.transition import transition_line
 
 __all__ = [
     "BISTABLE_CUT",
@@ -56,5 +57,6 @@ __all__ = [
     "occupied",
     "poisson_rate",
     "populations",
+    "transition_line",
     "watch",
 ]

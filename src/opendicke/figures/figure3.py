@@ -30,7 +30,15 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from opendicke.analysis import husimi, phase_diagram
-from opendicke.analysis.tunnelling import BISTABLE_CUT, Crossing, Exponent, Landscape, crossing
+from opendicke.analysis.tunnelling import (
+    BISTABLE_CUT,
+    Crossing,
+    Exponent,
+    Landscape,
+    crossing,
+    instanton,
+    transition_line,
+)
 from opendicke.ensemble.store import Store
 from opendicke.figures.bistable import TIMES, TOLERANCE, Runs, along, exponent, observe
 from opendicke.figures.statement import Statement
@@ -49,6 +57,8 @@ DIAGRAM_TIMES: NDArray[np.float64] = np.arange(46.0, 50.25, 0.5)
 G_MINUS, G_PLUS = (1.4, 2.1), (0.55, 1.0)
 #: Position on the cut, and 1/ω_a, of (a).
 Q_POSITION, Q_TIME = 0.1, 90.0
+#: g₋ at which the line of the transition is computed; it begins at the tricritical point.
+LINE = (1.6, 1.7, 1.8, 1.9, 2.0, 2.1)
 #: s_c, as read off in the paper.
 PAPER_CROSSING = 0.6
 
@@ -173,6 +183,31 @@ def solve_q(runs: Runs, n_atoms: int = N_ATOMS, times: NDArray[np.float64] = TIM
     return {"q": husimi(answer, [time])}
 
 
+def solve_limit(positions: Sequence[float]) -> dict[str, xr.Dataset]:
+    """Of N → ∞, by instantons: the exponents ``r_ns`` and ``r_sn`` on the cut under "limit", and where both are equal
+    in the plane under "transition" (:func:`opendicke.analysis.tunnelling.transition_line`).
+    """
+    data = {}
+    for name, start in (("r_ns", "normal"), ("r_sn", "superradiant")):
+        actions, last = [], None
+        for s in positions:
+            last = instanton(BISTABLE_CUT.model(s, 1), start, neighbour=last)  # type: ignore[arg-type]
+            actions.append(-last.action.item())
+        data[name] = ("s", actions, {"definition": f"exponent of gamma_{name[2:]} for N to infinity", "units": "1"})
+    limit = xr.Dataset(data, {"s": list(positions)}, {"found_by": "instanton"})
+    return {"limit": limit, "transition": transition_line(BISTABLE_CUT.model(0.0, 1), LINE)}
+
+
+def limit_crossing(limit: xr.Dataset) -> float:
+    """s_c for N → ∞: the root of a cubic spline through the difference of both exponents; NaN without one."""
+    from scipy.interpolate import CubicSpline
+
+    if limit.s.size < 4:
+        return math.nan
+    roots = CubicSpline(limit.s.values, (limit.r_ns - limit.r_sn).values).roots(extrapolate=False)
+    return float(roots[0]) if len(roots) else math.nan
+
+
 def parts(
     plan: Plan = QUICK,
     *,
@@ -191,6 +226,7 @@ def parts(
     how: dict[str, Any] = {"executor": executor, "progress": progress, "store": store}
     for n_atoms in plan.n_atoms:
         yield solve_atoms(n_atoms, plan.positions, Runs(plan.trajectories, seed, **how))
+    yield solve_limit(plan.positions)
     yield solve_q(Runs(plan.q_trajectories, seed, **how))
     yield solve_diagram(plan.grid, plan.diagram_trajectories, seed=seed, **how)
 
@@ -255,6 +291,8 @@ def check(datasets: Mapping[str, xr.Dataset]) -> list[Statement]:
         statements += [*_step(found, "p_s", "(c) from the normal state")]
         statements += [*_step(found, "p_n", "(d) from the superradiant state")]
         statements += [*_transition(found), *_gaussian(found)]
+        if "limit" in datasets:
+            statements += [*_limit(found, datasets["limit"])]
     return statements
 
 
@@ -345,6 +383,17 @@ def _transition(found: Mapping[int, xr.Dataset]) -> Iterator[Statement]:
         0 < point.s < 1 and point.low < PAPER_CROSSING + 0.15 and point.high > PAPER_CROSSING - 0.15,
         f"s_c = {point.s:.3f}, 95 % from {point.low:.3f} to {point.high:.3f}",
     )
+
+
+def _limit(found: Mapping[int, xr.Dataset], limit: xr.Dataset) -> Iterator[Statement]:
+    """The crossing from counts is that of the exponents for N → ∞, within its interval."""
+    point, exact = Transition.of(found).crossing, limit_crossing(limit)
+    if point is not None and math.isfinite(exact):
+        yield Statement(
+            "(b) inset: counting finds the crossing of the exponents for N to infinity within its error",
+            point.low < exact < point.high,
+            f"s_c = {exact:.4f}; by counting {point.low:.3f} to {point.high:.3f} (95 %)",
+        )
 
 
 def _squeezed(found: Mapping[int, xr.Dataset]) -> Iterator[Statement]:

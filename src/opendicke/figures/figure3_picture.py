@@ -36,6 +36,8 @@ VIEW = View(azimuth=-125.0, elevation=-52.0)
 #: Of (b): monotone in lightness, alike for all kinds of colour blindness.
 SHADES = "cividis"
 SMALL = 6.0
+#: Of the line of the transition, on dark and light ground.
+TRANSITION = "#39ff9c"
 #: g₋ and g₊ where the names of the phases stand in (b).
 NAMES = {"SR": (1.55, 0.9), "BI": (1.935, 0.885), "NP": (1.64, 0.6)}
 
@@ -54,11 +56,11 @@ def plot(datasets: Mapping[str, xr.Dataset]) -> Figure:
         lower = figure.add_gridspec(1, 3, left=0.07, right=0.99, bottom=0.14, top=0.54, wspace=0.3)
         _draw_q(figure.add_subplot(upper[0]), datasets["q"])
         axes = figure.add_subplot(upper[1])
-        mesh = _draw_diagram(axes, datasets["diagram"], transition)
+        mesh = _draw_diagram(axes, datasets["diagram"], transition, datasets.get("transition"))
         box = axes.get_position()
         bar = figure.colorbar(mesh, cax=figure.add_axes((box.x1 + 0.012, box.y0, 0.014, box.height)))
         bar.set_label("superradiant occupation $p_s$")
-        _draw_exponents(axes.inset_axes((0.63, 0.12, 0.355, 0.29)), transition)
+        _draw_exponents(axes.inset_axes((0.63, 0.12, 0.355, 0.29)), transition, datasets.get("limit"))
         _draw_cut(figure.add_subplot(lower[0]), found, "p_s", "ns", transition)
         _draw_cut(figure.add_subplot(lower[1]), found, "p_n", "sn", transition)
         _draw_squeezing(figure.add_subplot(lower[2]), found)
@@ -80,10 +82,11 @@ def plot_phase_diagrams(datasets: Mapping[str, xr.Dataset]) -> Figure:
         left, right = figure.subplots(1, 2, sharex=True, sharey=True)
         model = BISTABLE_CUT.model(0.0, 1)
         fine = phase_diagram(model, np.linspace(*G_MINUS, 361), np.linspace(*G_PLUS, 301))
-        phases.phase_diagram(fine, phase_boundaries(model, g_max=2.5), left, legend=False)
+        line = datasets.get("transition")
+        phases.phase_diagram(fine, phase_boundaries(model, g_max=2.5), left, transition=line, legend=False)
         _name_phases(left, "black")
         left.set_title("mean field: $N\\to\\infty$, then $t\\to\\infty$")
-        mesh = _draw_diagram(right, data, transition)
+        mesh = _draw_diagram(right, data, transition, line)
         right.set_title(rf"exact: $N = {data.attrs['n_atoms']}$, $\omega_a t = {data.attrs['stop']:g}$")
         right.set_ylabel("")
         for axes in (left, right):
@@ -113,16 +116,21 @@ def _position(model: DickeModel) -> float:
     return float(round((model.g_minus - BISTABLE_CUT.origin[0]) / BISTABLE_CUT.direction[0], 6))
 
 
-def _draw_diagram(axes: Axes, data: xr.Dataset, transition: Transition) -> QuadMesh:
-    """The occupation as colour, mean field's boundaries on top, the cut as an arrow, and s_c."""
+def _draw_diagram(axes: Axes, data: xr.Dataset, transition: Transition, line: xr.Dataset | None) -> QuadMesh:
+    """The occupation as colour, mean field's boundaries and the transition on top, the cut as an arrow, and s_c."""
     mesh = axes.pcolormesh(
         data.g_minus, data.g_plus, data.p_s.transpose("g_plus", "g_minus"), cmap=SHADES, vmin=0, vmax=1,
         shading="nearest", rasterized=True,
     )  # fmt: skip
-    for line in phase_boundaries(BISTABLE_CUT.model(0.0, 1), g_max=2.5):
-        if line.name in ("pitchfork", "subcritical pitchfork", "saddle-node") and line.g_minus[-1] >= line.g_plus[-1]:
-            colour = "white" if line.name == "saddle-node" else "black"
-            axes.plot(line.g_minus, line.g_plus, color=colour, linewidth=1.1, dashes=(4, 2))
+    for edge in phase_boundaries(BISTABLE_CUT.model(0.0, 1), g_max=2.5):
+        if edge.name in ("pitchfork", "subcritical pitchfork", "saddle-node") and edge.g_minus[-1] >= edge.g_plus[-1]:
+            colour = "white" if edge.name == "saddle-node" else "black"
+            axes.plot(edge.g_minus, edge.g_plus, color=colour, linewidth=1.1, dashes=(4, 2))
+    if line is not None:
+        axes.plot(
+            *phases.transition_curve(line), color=TRANSITION, linewidth=1.4, label=r"$t\to\infty$, then $N\to\infty$"
+        )
+        axes.legend(loc="lower left", fontsize=SMALL, labelcolor="white", handlelength=1.5, borderpad=0.2)
     start, end = (BISTABLE_CUT.model(s, 1) for s in (0.0, 1.0))
     arrow = {"arrowstyle": "-|>,head_length=0.3,head_width=0.15", "color": "0.75", "linewidth": 1.4}
     axes.annotate(
@@ -144,8 +152,8 @@ def _name_phases(axes: Axes, colour: str | None) -> None:
         axes.text(x, y, name, color=colour or ("black" if name == "SR" else "white"), ha="center", va="center")
 
 
-def _draw_exponents(inset: Axes, transition: Transition) -> None:
-    """r_ns and r_sn against s on a white ground."""
+def _draw_exponents(inset: Axes, transition: Transition, limit: xr.Dataset | None) -> None:
+    """r_ns and r_sn against s on a white ground, and those for N → ∞."""
     positions = sorted({s for fits in transition.fits.values() for s in fits})
     s = np.array(positions)
     values: dict[Name, tuple[NDArray[np.float64], NDArray[np.float64]]] = {
@@ -157,9 +165,14 @@ def _draw_exponents(inset: Axes, transition: Transition) -> None:
     }
     point = transition.crossing
     plot_exponents(inset, s, values, (point.s, point.low, point.high) if point else None)
+    if limit is not None:
+        for name, colour in (("r_ns", "blue"), ("r_sn", "vermillion")):
+            inset.plot(limit.s, limit[name], color=style.COLOURS[colour], linewidth=0.9, dashes=(3, 1.2))
+        inset.plot([], [], color="0.3", linewidth=0.9, dashes=(3, 1.2), label=r"$N\to\infty$")
+        inset.set_ylim(-0.14, 0.01)
     inset.set_xlabel("$s$", color="white", fontsize=SMALL, labelpad=0)
     inset.tick_params(labelsize=SMALL, labelcolor="white", pad=1.5)
-    inset.legend(fontsize=SMALL, loc="lower left", handlelength=1.2, borderpad=0.1, labelspacing=0.1)
+    inset.legend(fontsize=SMALL, loc="lower right", handlelength=1.2, borderpad=0.1, labelspacing=0.1)
 
 
 def _draw_cut(axes: Axes, found: Mapping[int, xr.Dataset], name: str, rate: Name, transition: Transition) -> None:

@@ -13,9 +13,12 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from numpy.typing import NDArray
 
 from opendicke.analysis import PHASES, PhaseBoundary
+from opendicke.model import DickeModel
 from opendicke.plots import style
+from opendicke.tunnelling.transition import bistable_range
 
 #: Fill of each phase: tints of the Okabe–Ito palette, told apart with every common colour blindness and by lightness.
 COLOURS: dict[int, str] = {
@@ -35,9 +38,17 @@ DASHES: dict[str, tuple[float, ...]] = {
     "Hopf": (7, 2, 1, 2, 1, 2),
 }
 
+#: Of the line of the transition.
+TRANSITION = "#d1006f"
+
 
 def phase_diagram(
-    data: xr.Dataset, lines: Iterable[PhaseBoundary] = (), ax: Axes | None = None, *, legend: bool = True
+    data: xr.Dataset,
+    lines: Iterable[PhaseBoundary] = (),
+    ax: Axes | None = None,
+    *,
+    transition: xr.Dataset | None = None,
+    legend: bool = True,
 ) -> Axes:
     """Draw a phase diagram: areas from its labels, lines from the closed-form boundaries.
 
@@ -45,6 +56,8 @@ def phase_diagram(
         data: from :func:`opendicke.analysis.phase_diagram`.
         lines: from :func:`opendicke.analysis.phase_boundaries`, for the same model.
         ax: where to draw; by default the current axes.
+        transition: from :func:`opendicke.analysis.tunnelling.transition_line`, for the same model: where the bistable
+            phase breaks if t → ∞ before N → ∞.
         legend: whether to name the phases and lines beside the axes.
 
     Returns:
@@ -70,6 +83,8 @@ def phase_diagram(
     for line in lines:
         axes.plot(line.g_minus, line.g_plus, color="black", linewidth=1.2, dashes=DASHES[line.name])
         names.append(line.name)
+    if transition is not None:
+        axes.plot(*transition_curve(transition), color=TRANSITION, linewidth=1.8)
     axes.set(xlim=(g_minus.min(), g_minus.max()), ylim=(g_plus.min(), g_plus.max()))
     axes.set(xlabel="co-rotating coupling $g_-$", ylabel="counter-rotating coupling $g_+$")
     if legend:
@@ -83,22 +98,48 @@ def phase_diagram(
             Line2D([], [], color="black", linewidth=1.2, linestyle=(0, DASHES[name] or (1, 0)), label=name)
             for name in dict.fromkeys(names)
         ]
+        if transition is not None:
+            handles.append(Line2D([], [], color=TRANSITION, linewidth=1.8, label="transition, $t\\to\\infty$ first"))
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1.0), frameon=False, handlelength=3.2)
     return axes
 
 
-def diagram_figure(data: xr.Dataset, lines: Iterable[PhaseBoundary] = ()) -> Figure:
+def transition_curve(line: xr.Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """g₋ and g₊ of the line of the transition, smooth, from the tricritical point to its last point.
+
+    Interpolated is the share of the way across the bistable phase, which hardly changes and is a quarter at the
+    tricritical point.
+
+    Args:
+        line: from :func:`opendicke.analysis.tunnelling.transition_line`.
+    """
+    from scipy.interpolate import PchipInterpolator
+
+    tip = float(line.attrs["tricritical"][0])
+    share = PchipInterpolator([tip, *line.g_minus.values], [0.25, *line.share.values])
+    rates = {name: line.attrs[name] for name in ("omega_a", "omega_c", "kappa")}
+    model = DickeModel(n_atoms=1, g_minus=0.0, g_plus=0.0, **rates)
+    g_minus = np.linspace(tip, float(line.g_minus[-1]), 201)
+    edges = np.array([bistable_range(model, g) for g in g_minus[1:].tolist()])
+    g_plus = edges[:, 0] + share(g_minus[1:]) * (edges[:, 1] - edges[:, 0])
+    return g_minus, np.concatenate([[float(line.attrs["tricritical"][1])], g_plus])
+
+
+def diagram_figure(
+    data: xr.Dataset, lines: Iterable[PhaseBoundary] = (), transition: xr.Dataset | None = None
+) -> Figure:
     """A phase diagram as a figure of its own, for the width of one column and its legend.
 
     Args:
         data: from :func:`opendicke.analysis.phase_diagram`.
         lines: from :func:`opendicke.analysis.phase_boundaries`, for the same model.
+        transition: from :func:`opendicke.analysis.tunnelling.transition_line`, for the same model.
 
     Returns:
         the figure.
     """
     with style.paper():
         figure = Figure(figsize=(5.2, 3.3), layout="constrained")
-        axes = phase_diagram(data, lines, figure.add_subplot())
+        axes = phase_diagram(data, lines, figure.add_subplot(), transition=transition)
         axes.set_aspect("equal")
     return figure

@@ -30,6 +30,8 @@ Kind = Literal["exact", "truncated_wigner"]
 
 #: Longest distance between nodes times the fastest rate; the answer is computed at half of that once more.
 NODE_TIMES_RATE = 0.4
+#: An orbit that is continued with no larger residual, but does not conserve the energy, gets more nodes.
+COARSE = 1e-9
 #: How close to the fixed points the ends of an orbit come: what is left out of the action goes with its third power.
 CLOSE = 1e-3
 #: Weights, one after the other, of the distance from the saddle in the search for a first guess.
@@ -154,10 +156,9 @@ def _from_scratch(wanted: DoubledFlow, start: Start, seed: int) -> Orbit | None:
     found: list[Orbit] = []
     for attempt in range(GUESSES):
         classical = replace(wanted, moyal=0.0)
-        orbit = converge(
-            _extended(_least_noise(classical, start, np.random.default_rng((seed, attempt)), 1 + attempt % 2))
-        )
-        orbit = _closed(orbit)
+        guess = _least_noise(classical, start, np.random.default_rng((seed, attempt)), 1 + attempt % 2)
+        h = NODE_TIMES_RATE / float(abs(np.linalg.eigvals(classical.jacobian(guess.start))).max())
+        orbit = _closed(converge(_extended(guess, h)))
         if orbit.found:
             found.append(orbit)
         if len(found) == 2:
@@ -206,16 +207,15 @@ def _least_noise(flow: DoubledFlow, start: Start, rng: np.random.Generator, long
     return Orbit(flow, first, last, _even(steps + 1, h), u)
 
 
-def _extended(orbit: Orbit) -> Orbit:
+def _extended(orbit: Orbit, h: float) -> Orbit:
     """Without its ends, where noise has little time left, and continued along the slowest motion to the fixed points.
 
-    Nodes are evenly spaced.
+    Nodes are ``h`` apart.
     """
     away, left = np.linalg.norm(orbit.path - orbit.start, axis=1), np.linalg.norm(orbit.path - orbit.end, axis=1)
-    leaves, arrives = _slowest(orbit.flow, orbit.start), _slowest(orbit.flow, orbit.end)
+    leaves, arrives = slowest_rate(orbit.flow, orbit.start), slowest_rate(orbit.flow, orbit.end)
     first = int(np.argmax(away > 2 * CLOSE))
     last = max(len(away) - 1 - int(1 / arrives / np.diff(orbit.times).max()), first + 2)
-    h = NODE_TIMES_RATE / float(abs(np.linalg.eigvals(orbit.flow.jacobian(orbit.start))).max())
     from scipy.interpolate import CubicSpline
 
     inner = np.arange(orbit.times[first], orbit.times[last], h)
@@ -237,11 +237,11 @@ def _closed(orbit: Orbit) -> Orbit:
     for _ in range(4):
         if not orbit.solved or orbit.ends < CLOSE:
             break
-        orbit = converge(_extended(orbit))
+        orbit = converge(_extended(orbit, float(np.diff(orbit.times).max())))
     return orbit
 
 
-def _slowest(flow: DoubledFlow, u: NDArray[np.float64]) -> float:
+def slowest_rate(flow: DoubledFlow, u: NDArray[np.float64]) -> float:
     """The slowest rate at which anything grows or decays at a fixed point."""
     rates = abs(np.linalg.eigvals(flow.jacobian(u)).real)
     return float(rates[rates > 1e-7 * rates.max()].min())
@@ -256,6 +256,8 @@ def _continued(orbit: Orbit, wanted: DoubledFlow, start: Start) -> Orbit:
         flow = _between(origin, wanted, done + step)
         try:
             tried = _closed(converge(_orbit(flow, start, orbit.times, _moved(orbit, flow, start))))
+            if not tried.solved and tried.residual < COARSE:  # the nodes are too far apart for these rates
+                tried = _closed(converge(_refined(tried)))
         except ValueError:  # outside of the bistable phase
             tried = replace(orbit, residual=math.inf)
         if tried.found and abs(tried.action - orbit.action) < 0.5 * max(abs(tried.action), abs(orbit.action)):
