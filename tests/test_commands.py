@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 import opendicke as od
 from opendicke import files
 from opendicke.cli import main
+from opendicke.store_commands import _short
 
 STUDY = """\
 [model]
@@ -570,6 +571,7 @@ def test_a_system_in_a_study_file(tmp_path: Path) -> None:
     point = swept.sel({"modes.0.kappa": 1.0})
     assert od.System.of(point) == system.replace(**{"modes.0.kappa": 1.0})
     listed = call("ls", tmp_path / "runs").output
+    assert _short([[0.3, 0.4], [[0.0, 1.0], 2.0]]) == "[[0.3, 0.4], [0+1j, 2]]"
     assert "spins=[(n_atoms=6 omega_a=1), (n_atoms=4 omega_a=1)]" in listed
     compared = call("compare", path, "--method", "TruncatedWigner", "--method", "NuHOPS")
     assert "expected one spin and one mode, got 2 and 1" in compared.output

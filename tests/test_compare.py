@@ -276,6 +276,10 @@ def test_verdicts_of_several_spins_and_modes() -> None:
     assert rows[1]["largest_difference"] == float(gap.max())
     assert float(gap.sel(time=rows[1]["time"]).max()) == float(gap.max())
     assert rows[2]["verdict"].startswith("no answer: model: expected one spin and one mode")
+    for draw in (curves, deviations):
+        with pytest.raises(ValueError, match=r"^data: expected a single spin to draw Sz of.* data\.isel\(spin=0\)"):
+            draw(table, "Sz", Figure().add_subplot())
+        draw(table.isel(spin=0), "Sz", Figure().add_subplot())
 
 
 def test_a_table_of_a_system_has_the_coordinates_of_its_answers() -> None:

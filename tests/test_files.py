@@ -125,3 +125,12 @@ def test_every_final_file_is_written_by_way_of_another() -> None:
         for line in source.read_text(encoding="utf-8").splitlines():
             if writes.search(line):
                 assert any(name in line for name in allowed), f"{source.name}: {line}"
+
+
+def test_a_table_has_a_column_for_each_spin_and_mode(tmp_path: Path) -> None:
+    spins, modes = [od.Spin(n_atoms=n, omega_a=1.0) for n in (2, 4)], [od.Mode(omega_c=1.0, kappa=1.0)] * 2
+    system = od.System(spins=spins, modes=modes)
+    result = od.solve(system, od.Inverted(), [0.0, 1.0], od.MeanField(), ["Sz", "Sx_a", "Sz1 Sz2"])
+    lines = files.save_table(result, tmp_path / "answer.csv").read_text().splitlines()
+    assert lines[0] == "time,Sz[0],Sz[1],Sx_a[0][0],Sx_a[0][1],Sx_a[1][0],Sx_a[1][1],Sz1_Sz2"
+    assert lines[1].startswith("0.0,1.0,2.0,")

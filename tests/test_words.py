@@ -78,6 +78,10 @@ def scores(answer: xr.Dataset, exact: dict[str, Any]) -> np.ndarray:
 def test_words_agree_with_qutip(answer: xr.Dataset, exact: dict[str, Any]) -> None:
     found = scores(answer, exact)
     assert found.size >= 16
+    shares = answer.batch_size / answer.batch_size.sum()
+    for name in answer.word.values:  # the same trajectories, added up in another order
+        again = (answer.word_batch_means.sel(word=name, drop=True) * shares).sum("batch")
+        np.testing.assert_allclose(again, answer[name], rtol=0, atol=1e-12 * float(abs(answer[name]).max()))
     assert np.abs(found).max() < WORST
     for name, values in exact.items():
         np.testing.assert_allclose(answer[name].values[0], values[0], rtol=0, atol=1e-6, err_msg=name)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
 import xarray as xr
 
 from opendicke import checks
@@ -73,7 +74,10 @@ def save(dataset: xr.Dataset, path: str | Path) -> Path:
 
 
 def save_table(dataset: xr.Dataset, path: str | Path) -> Path:
-    """Write the time series of ``dataset`` (variables with dimension ``time`` alone) as comma-separated values.
+    """Write the time series of ``dataset`` as comma-separated values.
+
+    These are the variables with dimension ``time`` alone; those of a system have a column for each spin and mode, such
+    as ``Sz[0]`` and ``Sx_a[0][1]``.
 
     Args:
         dataset: e.g. an answer of :func:`opendicke.solve`.
@@ -86,9 +90,13 @@ def save_table(dataset: xr.Dataset, path: str | Path) -> Path:
         OSError: if the file cannot be written.
     """
     path = _checked(path, ".csv")
-    names = [name for name, data in dataset.data_vars.items() if data.dims == ("time",)]
+    columns = {}
+    for name, data in dataset.data_vars.items():
+        if data.dims[:1] == ("time",) and set(data.dims[1:]) <= {"spin", "mode"}:
+            for place in np.ndindex(*data.shape[1:]):
+                columns[f"{name}{''.join(f'[{at}]' for at in place)}"] = ("time", data.values[:, *place])
     with replacing(path) as unfinished:
-        dataset[names].to_dataframe().to_csv(unfinished)
+        xr.Dataset(columns, {"time": dataset.time}).to_dataframe().to_csv(unfinished)
     return path
 
 

@@ -48,6 +48,8 @@ def _short(value: Any) -> str:
     if isinstance(value, list):
         if len(value) == 2 and all(isinstance(part, int | float) for part in value):  # real and imaginary part
             return f"{complex(*value):g}"
+        if value and all(isinstance(row, list) for row in value):  # couplings, a row for each spin
+            return f"[{', '.join('[' + ', '.join(map(_short, row)) + ']' for row in value)}]"
         return f"[{', '.join(map(_short, value))}]"
     return f"{value:g}" if isinstance(value, int | float) else f"{value}"
 

@@ -88,6 +88,9 @@ def _rows(data: xr.Dataset) -> list[tuple[str, str]]:
 def _part(data: xr.Dataset, name: str, part: str) -> xr.DataArray:
     if name not in data:
         raise checks.refuse("name", f"one of {', '.join(str(known) for known in data.data_vars)}", name)
+    if several := [dim for dim in ("spin", "mode") if dim in data[name].dims]:
+        hint = f"Choose: data.isel({', '.join(f'{dim}=0' for dim in several)})."
+        raise checks.refuse("data", f"a single {' and '.join(several)} to draw {name} of", "all", hint)
     if part not in ("real", "imag"):
         raise checks.refuse("part", "'real' or 'imag'", part)
     return data[name].real if part == "real" else data[name].imag
