@@ -277,7 +277,7 @@ def test_verdicts_of_several_spins_and_modes() -> None:
     assert float(gap.sel(time=rows[1]["time"]).max()) == float(gap.max())
     assert rows[2]["verdict"].startswith("no answer: model: expected one spin and one mode")
     for draw in (curves, deviations):
-        with pytest.raises(ValueError, match=r"^data: expected a single spin to draw Sz of.* data\.isel\(spin=0\)"):
+        with pytest.raises(ValueError, match=r"^data: expected a single spin to draw Sz.*data\.isel\(spin=0\)"):
             draw(table, "Sz", Figure().add_subplot())
         draw(table.isel(spin=0), "Sz", Figure().add_subplot())
 

@@ -252,6 +252,13 @@ MODES = [od.Mode(omega_c=1.0, kappa=0.5), od.Mode(omega_c=-1.0, kappa=0.5)]
 SYSTEM = od.System(spins=SPINS, modes=MODES, g_minus=[[0.5, 0.1], [0.3j, 0.2]])
 
 
+def test_a_dotted_name_changes_the_part_that_it_names() -> None:
+    changed = SYSTEM.replace(**{"modes.1.kappa": 0.7, "g_minus.1.0": 0.9, "spins.1.omega_a": 0.2})
+    assert [mode.kappa for mode in changed.modes] == [0.5, 0.7]
+    assert changed.g_minus == ((0.5, 0.1), (0.9, 0.2))
+    assert [spin.omega_a for spin in changed.spins] == [1.0, 0.2]
+
+
 def test_every_mode_of_a_system_has_its_cutoff(tmp_path: Path) -> None:
     grid = {"modes.0.kappa": [0.5, 1.0, 2.0]}
     result = od.sweep(SYSTEM, grid, od.Inverted(), [0.5], od.Lindblad(photons=(5, 4), max_top_population=1e-3), ["Sz"])
