@@ -140,7 +140,7 @@ ELSEWHERE = {"VARIABLES", "Dask", "FailedTrajectoryWarning", "Inverted", "Limits
              "analysis", "cavities",
              "BISTABLE_CUT", "Classifier", "Crossing", "Escape", "Exponent", "Fit", "Landscape", "PassageCounter",
              "Passages", "Rate", "Regions", "Rates", "Watched", "WeakDampingWarning", "escape_rate",
-             "instanton", "watch",
+             "instanton", "transition_line", "watch",
              "PHASES", "Attractor", "Estimate", "FixedPoint", "Fluctuations", "PhaseBoundary", "PureStates",
              "SpinState", "covariances", "fisher_information", "fisher_information_bound", "fluctuations",
              "husimi", "interval", "jackknife", "jackknife_samples", "liouvillian_spectrum", "mixedness", "negativity",

@@ -88,7 +88,7 @@ def sweep(
             (``Lindblad(keep_states=...)`` over ``n_atoms``).
         StoreError: if nothing is to be run and nothing is stored.
 
-    >>> from opendicke import MeanField, SpinCoherent
+    >>> from opendicke import DickeModel, MeanField, SpinCoherent
     >>> model = DickeModel.balanced(n_atoms=10, omega_a=1.0, omega_c=1.0, kappa=1.0, coupling=0.0)
     >>> result = sweep(model, {"omega_a": [0.5, 1.0]}, SpinCoherent(np.pi / 2), [0.0, np.pi], MeanField(), ["Sx"])
     >>> result.Sx.values.round(6) + 0.0
