@@ -15,7 +15,6 @@ Acad. Sci. USA 112, 3290 (2015).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 
 from opendicke.analysis import fixed_points, interval, jackknife
 from opendicke.analysis.tunnelling import BISTABLE_CUT
+from opendicke.checks import dataset_atoms
 from opendicke.ensemble.store import Store
 from opendicke.figures.statement import Statement
 from opendicke.methods.nuhops import NuHOPS
@@ -186,6 +186,6 @@ def _by_atoms(datasets: Mapping[str, xr.Dataset]) -> dict[int, dict[float, xr.Da
     """The answers by N and duration."""
     found: dict[int, dict[float, xr.Dataset]] = {}
     for answer in datasets.values():
-        n_atoms = int(json.loads(answer.attrs["model"])["n_atoms"])
+        n_atoms = dataset_atoms(answer)
         found.setdefault(n_atoms, {})[float(answer.time[-1]) / 2] = answer
     return found

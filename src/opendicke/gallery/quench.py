@@ -23,7 +23,6 @@ B. Estienne, A. S. Parkins and H. J. Carmichael, Phys. Rev. A 75, 013804 (2007),
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,6 +35,7 @@ from numpy.typing import NDArray
 from scipy.linalg import expm, solve_continuous_lyapunov
 
 from opendicke.analysis import fixed_point
+from opendicke.checks import dataset_atoms
 from opendicke.ensemble.store import Store
 from opendicke.figures.statement import Statement
 from opendicke.gallery.crossing import crossing
@@ -138,7 +138,7 @@ def run(
 
 def delay(answer: xr.Dataset) -> tuple[float, float]:
     """Time from the quench until the mean photons are half of the superradiant ones, and its standard error."""
-    time, error = crossing(answer, "n_photon", 0.5 * superradiant_photons() * _atoms(answer))
+    time, error = crossing(answer, "n_photon", 0.5 * superradiant_photons() * dataset_atoms(answer))
     return time - QUENCH, error
 
 
@@ -236,8 +236,4 @@ def _draw(axes: Axes, datasets: Mapping[str, xr.Dataset], *, per_atom: bool) -> 
 
 def _exact(datasets: Mapping[str, xr.Dataset]) -> dict[int, xr.Dataset]:
     """The answers of NuHOPS by N."""
-    return {_atoms(answer): answer for name, answer in datasets.items() if name.startswith("n")}
-
-
-def _atoms(answer: xr.Dataset) -> int:
-    return int(json.loads(answer.attrs["model"])["n_atoms"])
+    return {dataset_atoms(answer): answer for name, answer in datasets.items() if name.startswith("n")}

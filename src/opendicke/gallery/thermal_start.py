@@ -25,7 +25,6 @@ those of an experiment.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,6 +37,7 @@ from numpy.typing import NDArray
 
 from opendicke.analysis import jackknife
 from opendicke.cavities import Thermal
+from opendicke.checks import dataset_atoms
 from opendicke.ensemble.store import Store
 from opendicke.figures.statement import Statement
 from opendicke.gallery.crossing import crossing
@@ -149,7 +149,7 @@ def delay(answer: xr.Dataset) -> tuple[float, float]:
 
 def late_excitations(answer: xr.Dataset) -> tuple[tuple[float, float], tuple[float, float]]:
     """Mean and variance of the atoms that are up in the last third of the time, each with its standard error."""
-    n_atoms, last = _atoms(answer), answer.sizes["time"] // 3
+    n_atoms, last = dataset_atoms(answer), answer.sizes["time"] // 3
     held = answer.batch_size.values > 0
     means = answer.batch_means.transpose("batch", "time", "channel").values[held, -last:].mean(axis=1)
     first, second = CHANNELS.index("Sz"), CHANNELS.index("Szz")
@@ -219,7 +219,7 @@ def check(datasets: Mapping[str, xr.Dataset]) -> list[Statement]:
 
 def _early(answer: xr.Dataset) -> Statement:
     """While few atoms have emitted, they are as many as in linear theory."""
-    n_atoms, photons = _atoms(answer), float(DickeModel.of(answer).n_thermal)
+    n_atoms, photons = dataset_atoms(answer), float(DickeModel.of(answer).n_thermal)
     linear = linear_emission(answer.time.values, photons)
     last = int(np.argmax(linear >= FEW * n_atoms)) - 1
     # each trajectory's number scatters like the square of a complex normal number, by as much as its mean
@@ -234,7 +234,7 @@ def _ringing(answer: xr.Dataset) -> Statement:
     """After the pulse the atoms take light back."""
     low = int(np.argmin(answer.Sz.values[answer.time.values < 0.5 * PULSE]))
     high = low + int(np.argmax(answer.Sz.values[low:]))
-    n_atoms = _atoms(answer)
+    n_atoms = dataset_atoms(answer)
     rise = float(answer.Sz[high] - answer.Sz[low]) / n_atoms
     error = float(np.hypot(answer.Sz_sem[low], answer.Sz_sem[high])) / n_atoms
     text = f"N = {n_atoms}: it rings, the atoms take light back after the pulse"
@@ -244,7 +244,7 @@ def _ringing(answer: xr.Dataset) -> Statement:
 
 def _gas(answer: xr.Dataset, start: str) -> Statement:
     """Late, the number of excited atoms has the mean and the variance of the equilibrium."""
-    n_atoms = _atoms(answer)
+    n_atoms = dataset_atoms(answer)
     (mean, mean_sem), (variance, variance_sem) = late_excitations(answer)
     expected, spread = equilibrium(n_atoms)
     alone = n_atoms * PHOTONS / (1 + 2 * PHOTONS)
@@ -258,7 +258,7 @@ def _gas(answer: xr.Dataset, start: str) -> Statement:
 
 
 def _draw(axes: Axes, answer: xr.Dataset, colour: str, dashes: object, label: str | None, *, per_atom: bool) -> None:
-    n_atoms = _atoms(answer)
+    n_atoms = dataset_atoms(answer)
     scale, shift = (n_atoms, 0.0) if per_atom else (1, n_atoms / 2)
     mean, error = answer.Sz.values / scale + shift, answer.Sz_sem.values / scale
     shade = style.COLOURS[colour]
@@ -268,8 +268,4 @@ def _draw(axes: Axes, answer: xr.Dataset, colour: str, dashes: object, label: st
 
 def _numbers(datasets: Mapping[str, xr.Dataset]) -> list[int]:
     """The numbers of atoms."""
-    return sorted({_atoms(answer) for answer in datasets.values()})
-
-
-def _atoms(answer: xr.Dataset) -> int:
-    return int(json.loads(answer.attrs["model"])["n_atoms"])
+    return sorted({dataset_atoms(answer) for answer in datasets.values()})

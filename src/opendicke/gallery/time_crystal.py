@@ -15,7 +15,6 @@ Source: Z. Gong, R. Hamazaki and M. Ueda, Phys. Rev. Lett. 120, 040404 (2018), w
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from opendicke.analysis import fixed_points
+from opendicke.checks import dataset_atoms
 from opendicke.ensemble.store import Store
 from opendicke.figures.statement import Statement
 from opendicke.methods.mean_field import MeanField
@@ -106,7 +106,7 @@ def run(
 
 def order(answer: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     """m_n with its standard error (0 for mean field), n = 0, 1, …; positive at the start."""
-    n_atoms = int(json.loads(answer.attrs["model"])["n_atoms"])
+    n_atoms = dataset_atoms(answer)
     signs = (-1.0) ** np.arange(answer.sizes["time"]) * np.sign(float(answer.Sx[0]))
     error = answer.Sx_sem.values if "Sx_sem" in answer else np.zeros(answer.sizes["time"])
     return signs * answer.Sx.values / n_atoms, error / n_atoms
