@@ -10,6 +10,7 @@ so the spin is turned about z by σ, and drives, squeezed light and the initial 
 from __future__ import annotations
 
 import cmath
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -63,15 +64,16 @@ class Gauge:
 
     def channels(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """The channels that are asked for, from the real model's: (…, channels)."""
-        return rows if self.is_trivial else rows @ self._matrix().T
+        return rows if self.is_trivial else rows @ self._matrix.T
 
     def words(self, words: Sequence[Word], rows: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """The words' means that are asked for, from those of the real model's field: (times, words)."""
         turns = [len(word.lowered) - len(word.raised) for word in words]
         return rows if self.is_trivial else rows * np.exp(1j * self.mode * np.array(turns))
 
+    @functools.cached_property
     def _matrix(self) -> NDArray[np.float64]:
-        """Of the channels."""
+        """Of the channels; every trajectory takes it."""
         turn, found = _about_z(-self.spin), np.zeros((len(CHANNELS), len(CHANNELS)))
         at = {name: index for index, name in enumerate(CHANNELS)}
         found[at["n_photon"], at["n_photon"]] = found[at["n_photon2"], at["n_photon2"]] = 1.0
