@@ -204,8 +204,7 @@ def coherent_state(state: OneSpin, whose: str) -> SpinCoherent:
     """``state``, if spin and cavity are coherent; refused for ``whose`` (a method) if not."""
     if isinstance(state, SpinCoherent) and state.cavity is None:
         return state
-    hint = "Other states of spin and cavity: NuHOPS and Lindblad, and some of them TruncatedWigner."
-    raise checks.refuse("state", f"a SpinCoherent state with a coherent cavity (for {whose})", state, hint)
+    raise _not_coherent(state, whose)
 
 
 def coherent_parts(
@@ -219,9 +218,13 @@ def coherent_parts(
     own, fields = parts_of(state, spins, modes)
     coherent = tuple(one for one in own if isinstance(one, SpinCoherent))
     if len(coherent) < len(own) or any(isinstance(one, cavities.CAVITIES) for one in fields):
-        hint = "Other states of spin and cavity: NuHOPS and Lindblad, and some of them TruncatedWigner."
-        raise checks.refuse("state", f"a SpinCoherent state with a coherent cavity (for {whose})", state, hint)
+        raise _not_coherent(state, whose)
     return coherent, np.array(fields, dtype=np.complex128)
+
+
+def _not_coherent(state: State, whose: str) -> Exception:
+    hint = "Other states of spin and cavity: NuHOPS and Lindblad, and some of them TruncatedWigner."
+    return checks.refuse("state", f"a SpinCoherent state with a coherent cavity (for {whose})", state, hint)
 
 
 def restore_state(told: Mapping[str, Any]) -> State:
