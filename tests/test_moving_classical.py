@@ -26,6 +26,7 @@ from opendicke.engine.wigner import VacuumPath
 from opendicke.ensemble.streams import stream
 from opendicke.methods import truncated_wigner
 from opendicke.methods.classical import field_rates
+from opendicke.methods.moving import nodes_of
 from opendicke.methods.truncated_wigner import FieldPaths, TruncatedWigner, WignerSimulator, draw_spin
 from opendicke.problem import Problem
 
@@ -375,7 +376,7 @@ def test_without_noise_it_is_mean_field_to_fourth_order() -> None:
     errors = []
     for count in (30, 60, 120):
         steps = np.full(count, 3.0 / count)
-        w, push = (part[..., 0] for part in field_rates(model.system, truncated_wigner.nodes_of(steps)))
+        w, push = (part[..., 0] for part in field_rates(model.system, nodes_of(steps)))
         path = VacuumPath(steps, *GaussianField(steps, w, None, push).sample(stream(0, 0), 0j))
         errors.append(np.linalg.norm(end_point(model, flow_of(model, steps), path, spin) - limit))
     assert errors[-1] < 1e-5

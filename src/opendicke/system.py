@@ -265,12 +265,16 @@ class System:
 
     @property
     def is_everyday(self) -> bool:
-        """Whether all is constant, the baths are vacua, nothing is driven and couplings are real."""
+        """Whether it is one spin and one mode, constant, with a vacuum bath and real couplings, and not driven."""
         quiet = ("n_thermal", "drive", "squeezing", "atom_drive")
-        return not self.moving and not any(
-            rate.imag != 0 if name.startswith("g_") else rate != 0
-            for name, rate in self.rates.items()
-            if name.startswith("g_") or name.rsplit(".", 1)[-1] in quiet
+        return (
+            self.shape == (1, 1)
+            and not self.moving
+            and not any(
+                rate.imag != 0 if name.startswith("g_") else rate != 0
+                for name, rate in self.rates.items()
+                if name.startswith("g_") or name.rsplit(".", 1)[-1] in quiet
+            )
         )
 
     def terms(self) -> Iterator[Term]:

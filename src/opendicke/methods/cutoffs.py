@@ -32,7 +32,7 @@ def first_cutoffs(problem: Problem, bound: float, clock: Watch | None = None) ->
         clock: told of the time that a guess takes.
     """
     system, stop = problem.system, float(problem.times[-1])
-    fields = _classical(problem, clock) if is_plain(problem) else _without_atoms(problem)
+    fields = _classical(problem, clock) if problem.system.is_everyday else _without_atoms(problem)
     cutoffs = []
     for mode, photons in zip(system.modes, fields, strict=True):
         bath = bath_photons(mode, stop)
@@ -44,11 +44,6 @@ def first_cutoffs(problem: Problem, bound: float, clock: Watch | None = None) ->
 def next_cutoff(photons: int) -> int:
     """The one to try after ``photons``."""
     return photons + max(4, photons // 4)
-
-
-def is_plain(problem: Problem) -> bool:
-    """Whether this is one spin and one mode, undriven, with a vacuum bath and real constant rates."""
-    return problem.system.is_everyday and problem.system.shape == (1, 1)
 
 
 def photons_at_start(problem: Problem) -> list[float]:

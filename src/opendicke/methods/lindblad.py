@@ -18,7 +18,7 @@ from opendicke.master.density import initial, mean, reduced, spin_state, word_ma
 from opendicke.master.driven_liouvillian import DrivenGenerator, forced_steps, longest_step, pace
 from opendicke.master.folding import Folding
 from opendicke.master.liouvillian import Operators
-from opendicke.methods.cutoffs import first_cutoffs, is_plain, next_cutoff, photons_at_start
+from opendicke.methods.cutoffs import first_cutoffs, next_cutoff, photons_at_start
 from opendicke.methods.sampled import kept_rows, state_time
 from opendicke.model import DickeModel, Model, check_model
 from opendicke.observables.catalogue import CHANNELS, from_channels, of_parts
@@ -137,7 +137,7 @@ class Lindblad:
         told = ", ".join(str(one) for one in photons)
         reason = f"Exact, with about {told} photons; time grows as the square of N times photons, and faster."
         memory, seconds = 8 * _elements(system, photons) * WORKING_COPIES, _seconds_a_time(system, photons)
-        if is_plain(typical) and self._dense(typical.model, photons, 1.0):
+        if system.is_everyday and self._dense(typical.model, photons, 1.0):
             memory += propagator.setup_cost(typical.model.n_atoms, photons[0])[1]
         return Limits(not refusal, True, refusal or reason, memory, seconds)
 
@@ -283,7 +283,7 @@ class Lindblad:
         self, problem: Problem, photons: tuple[int, ...], clock: Watch
     ) -> Iterator[tuple[NDArray[np.complex128], NDArray[np.float64]]]:
         """ρ at each time, as :class:`Folding` has it, with the largest population of each top level up to then."""
-        stop, plain = float(problem.times[-1]), is_plain(problem)
+        stop, plain = float(problem.times[-1]), problem.system.is_everyday
         generator: Folding
         if plain:
             generator = _Generator(problem.model, photons[0], clock)

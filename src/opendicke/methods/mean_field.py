@@ -101,7 +101,7 @@ class MeanField:
         warm = any(signals.largest(mode.n_thermal) > 0 for mode in system.modes)
         neglected = "all noise, thermal light included" if warm else "all noise"
         reason = f"Neglects all correlations and {neglected}: exact for infinite N at fixed times only."
-        seconds = SECONDS_PER_RATE * fastest_rate(system) * (1.0 if _is_simple(system) else MOVING_COST)
+        seconds = SECONDS_PER_RATE * fastest_rate(system) * (1.0 if system.is_everyday else MOVING_COST)
         return Limits(True, False, reason, MEMORY, seconds)
 
     def check_words(self, words: tuple[Word, ...]) -> None:
@@ -161,7 +161,7 @@ class MeanField:
         found = []
         for first, last in itertools.pairwise(edges):
             flow = (
-                _simple_flow(problem.model, clock) if _is_simple(system) else _system_flow(system, first, last, clock)
+                _simple_flow(problem.model, clock) if system.is_everyday else _system_flow(system, first, last, clock)
             )
             with interrupts_wait():
                 flow(first, start)  # compiled here, if it is not yet
@@ -182,11 +182,6 @@ class MeanField:
             raise RuntimeError(f"the mean-field integrator stopped at t = {answer.t[-1]:g}: {answer.message}")
         y: Vector = answer.y
         return y
-
-
-def _is_simple(system: System) -> bool:
-    """Whether it is the everyday model."""
-    return system.is_everyday and system.shape == (1, 1)
 
 
 def _simple_flow(model: DickeModel, clock: Watch) -> Flow:

@@ -31,6 +31,13 @@ def rates_of(model: DickeModel, times: NDArray[np.float64]) -> NDArray[np.float6
     return found
 
 
+def nodes_of(steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The times of the nodes of every step, shape (steps, 3)."""
+    starts = np.concatenate([[0.0], np.cumsum(steps)[:-1]])
+    times: NDArray[np.float64] = starts[:, None] + steps[:, None] * NODES
+    return times
+
+
 def _classical(model: DickeModel, times: NDArray[np.float64]) -> NDArray[np.complex128]:
     """The squeezing of the bath at ``times``, which is classical noise: |m| <= n̄."""
     found = signals.evaluate(model.squeezing, times).astype(np.complex128)
@@ -58,8 +65,7 @@ class Surroundings:
 
     def __init__(self, model: DickeModel, steps: NDArray[np.float64]) -> None:
         self.steps = steps
-        starts = np.concatenate([[0.0], np.cumsum(steps)[:-1]])
-        times = starts[:, None] + steps[:, None] * NODES
+        times = nodes_of(steps)
         values = rates_of(model, times)
         self.rates = parabolas(values, steps)
         self.w, self.kappa = values[..., 2] + 1j * values[..., 1], values[..., 2]

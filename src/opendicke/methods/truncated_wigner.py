@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from opendicke import checks, signals
 from opendicke.cavities import Cat, Fock, Squeezed, Thermal
-from opendicke.engine.moving import NODES, GaussianField
+from opendicke.engine.moving import GaussianField
 from opendicke.engine.noise import noise_steps
 from opendicke.engine.system_flow import SystemFlow
 from opendicke.engine.wigner import VacuumNoise, VacuumPath, WignerFlow
 from opendicke.ensemble.run import Sample
 from opendicke.ensemble.streams import stream
 from opendicke.methods.classical import coupling_sizes, field_rates, products, spin_rates, turning, word_products
+from opendicke.methods.moving import nodes_of
 from opendicke.methods.precision import Precision
 from opendicke.methods.sampled import Sampled, Simulator, words_averaged
 from opendicke.model import DickeModel, Model, check_model, pair_of
@@ -136,7 +137,7 @@ class TruncatedWigner(Sampled):
         check_model(model)
         system = as_system(model)
         reason = "Neglects quantum corrections to classical motion: off by about 1/N; rare events uncertain."
-        grown = math.inf if _is_simple(system) else TYPICAL_TURNS / (fastest_rate(system) or 1.0)
+        grown = math.inf if system.is_everyday else TYPICAL_TURNS / (fastest_rate(system) or 1.0)
         rate = _fastest_rate(system, [0.0] * len(system.modes), grown)
         steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE
         return Limits(True, False, reason, MEMORY, steps * SECONDS_PER_STEP * sum(system.shape) / 2)
@@ -164,7 +165,7 @@ class WignerSimulator(Simulator[TruncatedWigner]):
         self._atoms = [spin.n_atoms for spin in system.spins]
         super().__init__(problem, options, _step(problem, options.step))
         self._noises = [_noise(mode, self.steps) for mode in system.modes]
-        simple = _is_simple(system)
+        simple = system.is_everyday
         self._flow = simple_flow(problem.model) if simple else _system_flow(system, self.steps)
 
     def prepare(self) -> None:
@@ -248,13 +249,6 @@ class FieldPaths:
         return VacuumPath(self._steps, *(part.conj() for part in self._field.sample(rng, start)))
 
 
-def nodes_of(steps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The times of the nodes of every step, shape (steps, 3)."""
-    starts = np.concatenate([[0.0], np.cumsum(steps)[:-1]])
-    times: NDArray[np.float64] = starts[:, None] + steps[:, None] * NODES
-    return times
-
-
 def _noise(mode: Mode, steps: NDArray[np.float64]) -> VacuumNoise | FieldPaths:
     """What draws the field that the spins do not make."""
     moves = signals.moves(mode.omega_c) or signals.moves(mode.kappa)
@@ -275,11 +269,6 @@ def _system_flow(system: System, steps: NDArray[np.float64]) -> SystemFlow:
     times = nodes_of(steps)
     still = not any(name.startswith(("spins", "g_")) for name in system.moving)
     return SystemFlow.of(spin_rates(system, times[:1] if still else times), field_rates(system, times)[0], steps)
-
-
-def _is_simple(system: System) -> bool:
-    """Whether it is the everyday model."""
-    return system.is_everyday and system.shape == (1, 1)
 
 
 def _parts(problem: Problem) -> tuple[list[Start], list[complex | Thermal | Squeezed]]:
@@ -349,7 +338,7 @@ def _step(problem: Problem, wanted: float | None) -> float:
 
 def _fastest_rate(system: System, amplitudes: list[float], stop: float) -> float:
     """The fastest of the rates, and the spins' precession in the largest fields to expect until ``stop``."""
-    if _is_simple(system):
+    if system.is_everyday:
         return _fastest_simple_rate(pair_of(system), amplitudes[0], stop)
     sizes, fields = coupling_sizes(system), []
     for m, (mode, amplitude) in enumerate(zip(system.modes, amplitudes, strict=True)):
