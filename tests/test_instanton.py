@@ -76,10 +76,11 @@ def test_the_gradient_of_the_least_noise_is_that_of_its_cost() -> None:
     assert abs(slope - (gradient * direction).sum()) < 1e-7 * abs(slope)
 
 
-@pytest.mark.parametrize(("n_thermal", "frequencies"), [(0.0, (0.2, 0.1)), (1.0, (0.1,))])
+@pytest.mark.parametrize(("n_thermal", "frequencies"), [(0.0, (0.4, 0.2)), (0.3, (0.3,))])
 def test_slow_atoms_are_in_detailed_balance(n_thermal: float, frequencies: tuple[float, ...]) -> None:
     r"""For ω_a → 0 the cavity is a bath of temperature T = (2n̄ + 1)(ω_c² + κ²)/(4ω_c) for the spin, whose energy per
-    atom is ω_a m_z − χ m_x², χ = G²ω_c/(ω_c² + κ²): S is the barrier (χ − ω_a)²/(4χ) over T, up to O(ω_a).
+    atom is ω_a m_z − χ m_x², χ = G²ω_c/(ω_c² + κ²): S is the barrier (χ − ω_a)²/(4χ) over T, up to O(ω_a²)
+    (measured: off by 0.159 ω_a² at ω_a = 0.1, 0.139 ω_a² at 0.2 and 0.093 ω_a² at 0.4 without thermal photons).
     """
     ratios = []
     for omega_a in frequencies:
@@ -90,8 +91,7 @@ def test_slow_atoms_are_in_detailed_balance(n_thermal: float, frequencies: tuple
         ratios.append(answer.action.item() / ((chi - omega_a) ** 2 / (4 * chi) / ((2 * n_thermal + 1) / 2)))
     off = 1 - np.array(ratios)
     assert (off > 0).all()
-    assert off[-1] < 0.005
-    assert (off[1:] < off[:-1] / 2).all()
+    assert (off < 0.3 * np.array(frequencies) ** 2).all()
 
 
 def test_numbers_do_not_depend_on_nodes_and_first_guess() -> None:
