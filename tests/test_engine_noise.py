@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from opendicke.engine.noise import LONGEST, OrnsteinUhlenbeck, _long_transition, transition
+from opendicke.engine.noise import LONGEST, OrnsteinUhlenbeck, _closed_transition, _long_responses, transition
 
 PATHS = 20_000
 #: Largest |z| allowed among at most 150 real numbers: a correct sampler fails with probability 150 × 6e-7 = 1e-4.
@@ -123,7 +123,8 @@ def test_transition_of_long_steps(h: float, omega_c: float, kappa: float) -> Non
 @pytest.mark.parametrize("angle", [0.0, 0.8, 1.55])
 def test_long_and_short_steps_agree_where_they_meet(angle: float) -> None:
     kappa, omega_c = LONGEST * (1 - 1e-9) * np.array([np.cos(angle), np.sin(angle)])
-    for short, long in zip(transition(1.0, omega_c, kappa), _long_transition(1.0, kappa - 1j * omega_c), strict=True):
+    closed = _closed_transition(1.0, kappa - 1j * omega_c, _long_responses)
+    for short, long in zip(transition(1.0, omega_c, kappa), closed, strict=True):
         both = [part if part.ndim == 1 else part @ part.conj().T for part in (short, long)]
         np.testing.assert_allclose(both[1], both[0], rtol=0, atol=1e-13)
 

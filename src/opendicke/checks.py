@@ -129,9 +129,11 @@ def flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def set_flag(options: Any, name: str) -> None:
-    """Check the flag ``options.name`` of a frozen dataclass, and make it a plain one."""
-    object.__setattr__(options, name, flag(name, getattr(options, name)))
+def set_flag(options: Any, name: str, optional: bool = False) -> None:
+    """Check the flag ``options.name`` of a frozen dataclass, and make it a plain one; ``optional``: or None."""
+    value = getattr(options, name)
+    if not (optional and value is None):
+        object.__setattr__(options, name, flag(name, value))
 
 
 def choice(name: str, value: Any, options: Iterable[str], error: type[Exception] = ValueError) -> str:

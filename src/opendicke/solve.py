@@ -131,7 +131,7 @@ def as_store(store: Store | str | Path) -> Store:
 def describe(problem: Problem, method: Any) -> dict[str, Any]:
     """Everything that determines the numbers of each trajectory, as plain data, and nothing else: the key's content.
 
-    A method whose numbers have changed for some models only has its own ``numerics(model)``.
+    A method whose numbers have changed for some models only has its own ``numerics(problem)``.
 
     Raises:
         TypeError: if the method does not run trajectories.
@@ -147,7 +147,7 @@ def describe(problem: Problem, method: Any) -> dict[str, Any]:
         "times": problem.times.tolist(),
         "method": type(method).__name__,
         "options": description.describe_method(method),
-        "numerics": method.numerics(problem.model) if hasattr(method, "numerics") else NUMERICS,
+        "numerics": method.numerics(problem) if hasattr(method, "numerics") else NUMERICS,
     }
 
 

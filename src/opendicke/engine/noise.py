@@ -12,6 +12,7 @@ two moments, :math:`I_0/h` and :math:`12 I_1/h^3`. Moments of a fine path add up
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,7 +94,7 @@ def transition(h: float, omega_c: float, kappa: float) -> tuple[NDArray[np.compl
     """
     a = kappa - 1j * omega_c
     if abs(a) * h > LONGEST:
-        return _long_transition(h, a)
+        return _closed_transition(h, a, _long_responses)
     nodes, weights = np.polynomial.legendre.leggauss(24)
     nodes, weights = (nodes + 1) / 2, weights / 2
 
@@ -113,7 +114,33 @@ def transition(h: float, omega_c: float, kappa: float) -> tuple[NDArray[np.compl
     return mean, np.ascontiguousarray(triangle.conj().T)
 
 
-def _long_transition(h: float, a: complex) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
+def resonant_transition(
+    h: float, omega_c: float, kappa: float
+) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
+    r"""``transition`` with a fourth number, :math:`\int e^{-a(t+h-s)} z^*(s)\,ds`; for steps of any length.
+
+    It is what the noise leaves in a cavity that it drives in resonance. The closed forms lose digits as
+    :math:`(|a|h)^{-2}`.
+    """
+    a = kappa - 1j * omega_c
+
+    def responses(left: NDArray[np.float64], h: float, a: complex) -> NDArray[np.complex128]:
+        return np.vstack([_long_responses(left, h, a), left * np.exp(-a * left)])
+
+    return _closed_transition(h, a, responses)
+
+
+def _long_responses(left: NDArray[np.float64], h: float, a: complex) -> NDArray[np.complex128]:
+    """End value, I0 and I1 that follow from a unit impulse at time h − ``left``."""
+    end = np.exp(-a * left)
+    i0 = -np.expm1(-a * left) / a
+    # ∫(h/2 − left + s) exp(−a s) ds over 0 < s < left
+    return np.array([end, i0, (h / 2 - left) * i0 + (i0 - left * end) / a], dtype=np.complex128)
+
+
+def _closed_transition(
+    h: float, a: complex, responses: Callable[[NDArray[np.float64], float, complex], NDArray[np.complex128]]
+) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
     """``transition`` of a step in which the noise forgets or turns more than one quadrature resolves.
 
     The responses are in closed form here. As functions of the time ``left`` after an impulse they vary within the
@@ -130,29 +157,24 @@ def _long_transition(h: float, a: complex) -> tuple[NDArray[np.complex128], NDAr
     nodes, weights = np.polynomial.legendre.leggauss(24)
     left = (edges[:-1, None] + np.diff(edges)[:, None] * (nodes + 1) / 2).ravel()
     weights = (np.diff(edges)[:, None] * weights / 2).ravel()
-
-    def responses(left: NDArray[np.float64]) -> NDArray[np.complex128]:
-        """End value, I0 and I1 that follow from a unit impulse at time h − ``left``."""
-        end = np.exp(-a * left)
-        i0 = -np.expm1(-a * left) / a
-        # ∫(h/2 − left + s) exp(−a s) ds over 0 < s < left
-        return np.array([end, i0, (h / 2 - left) * i0 + (i0 - left * end) / a], dtype=np.complex128)
-
-    factor = responses(left) * np.sqrt(2 * kappa * weights)
+    factor = responses(left, h, a) * np.sqrt(2 * kappa * weights)
     triangle: Any = np.linalg.qr(factor.conj().T, mode="r")
-    return responses(np.array([h]))[:, 0], np.ascontiguousarray(triangle.conj().T)
+    return responses(np.array([h]), h, a)[:, 0], np.ascontiguousarray(triangle.conj().T)
 
 
 class OrnsteinUhlenbeck:
     """Paths of the unit noise on one grid of steps; the tables are computed once and shared by all paths."""
 
+    transition = staticmethod(transition)  # what is drawn in a step, and how it follows from z* at its start
+
     def __init__(self, steps: NDArray[np.float64], omega_c: float, kappa: float) -> None:
         # Steps that differ by rounding only share one table, so that evenly spaced times cost one table.
         longest = steps.max(initial=0.0)
         kinds, self._kind = np.unique(np.round(steps / longest, 12), return_inverse=True)
-        tables = [transition(float(kind * longest), omega_c, kappa) for kind in kinds]
-        self._mean = np.array([mean for mean, _ in tables]).reshape(-1, 3)
-        self._root = np.array([root for _, root in tables]).reshape(-1, 3, 3)
+        tables = [self.transition(float(kind * longest), omega_c, kappa) for kind in kinds]
+        size = tables[0][0].size if tables else 1
+        self._mean = np.array([mean for mean, _ in tables]).reshape(-1, size)
+        self._root = np.array([root for _, root in tables]).reshape(-1, size, size)
         self.steps = steps
 
     def sample(self, rng: np.random.Generator) -> NoisePath:

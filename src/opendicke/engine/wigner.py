@@ -34,6 +34,10 @@ class VacuumPath(NoisePath):
 
     ends: NDArray[np.complex128]
 
+    def start(self) -> VacuumPath:
+        """The part of no length at the start."""
+        return VacuumPath(self.steps[:0], self.middle[:0], self.slope[:0], self.ends[:1])
+
     def coarsen(self, factor: int) -> VacuumPath:
         """The same path on a grid ``factor`` times coarser."""
         lines = super().coarsen(factor)

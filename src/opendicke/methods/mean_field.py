@@ -5,18 +5,22 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke import signals
+from opendicke import checks, signals
+from opendicke.description import added
 from opendicke.engine import mean_flow, system_flow
+from opendicke.engine.fast_cavity import FastFlow, FastPath
+from opendicke.engine.noise import noise_steps
 from opendicke.ensemble.interrupts import interrupts_wait
 from opendicke.integration import Watch, check_duration, check_tolerances
 from opendicke.methods.classical import field_rates, products, spin_rates, turning, word_products
-from opendicke.model import DickeModel, Model, check_model
+from opendicke.methods.fast_cavity import check_fast, spin_rate
+from opendicke.model import DickeModel, Model, check_model, pair_of
 from opendicke.observables.catalogue import from_channels, of_parts
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.states import SpinCoherent, State, coherent_parts, field_sizes
@@ -36,6 +40,8 @@ FAINT = 1e-100
 SECONDS_PER_RATE = 5e-4
 #: How much more it is where the equations change in time (measured with nothing and with everything moving).
 MOVING_COST = 4.0
+#: With a fast cavity: longest step times the spin's rate, and what one costs, its half included.
+FAST_STEP, SECONDS_PER_FAST_STEP = 0.1, 1e-5
 MEMORY = 1e6
 
 
@@ -71,6 +77,11 @@ class MeanField:
         rtol: relative tolerance of the integrator, 2.3e-14 to 0.1.
         atol: absolute tolerance on m and β, 1e-20 to 0.1 (of a system: on :math:`S_i/N_i`, and on
             :math:`\alpha_m/\sqrt{\sum N_i}`).
+        fast_cavity: True for steps that the spin sets, however fast the cavity, as in
+            :class:`opendicke.TruncatedWigner`: some thousand times quicker at
+            :math:`|\omega_c| = 1000\,\omega_a`, but not to the tolerances above. The answer's ``step_error`` is how
+            much m moves when the step is halved; besides, products of fast terms are neglected, of the order of
+            ``fast_share`` squared, the spin's rate over :math:`|\kappa+i\omega_c|`. Everyday models only.
 
     Raises:
         ValueError, TypeError: for a tolerance out of its range; for a last time beyond 1e8 over the fastest rate,
@@ -90,9 +101,11 @@ class MeanField:
 
     rtol: float = 1e-10
     atol: float = 1e-12
+    fast_cavity: bool = field(default=False, metadata=added("0.2", neutral=False))
 
     def __post_init__(self) -> None:
         check_tolerances(self)
+        checks.set_flag(self, "fast_cavity")
 
     def limits(self, model: Model) -> Limits:
         """Takes any model or system at any N; see :class:`opendicke.problem.Limits`."""
@@ -102,6 +115,8 @@ class MeanField:
         neglected = "all noise, thermal light included" if warm else "all noise"
         reason = f"Neglects all correlations and {neglected}: exact for infinite N at fixed times only."
         seconds = SECONDS_PER_RATE * fastest_rate(system) * (1.0 if system.is_everyday else MOVING_COST)
+        if self.fast_cavity and system.is_everyday:
+            seconds = spin_rate(pair_of(system), 0.0) / FAST_STEP * SECONDS_PER_FAST_STEP
         return Limits(True, False, reason, MEMORY, seconds)
 
     def check_words(self, words: tuple[Word, ...]) -> None:
@@ -110,7 +125,11 @@ class MeanField:
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:
         """Solve ``problem`` for the variables ``names``."""
         progress.start(1, "run", "mean field")
-        spins, fields = self._solved(problem, Watch(executor))
+        told: dict[str, float] = {}
+        if self.fast_cavity and check_fast(problem.system):
+            spins, fields, told = _fast(problem)
+        else:
+            spins, fields = self._solved(problem, Watch(executor))
         progress.advance(1)
         atoms = _atoms(problem.system)
         spin, a = (atoms[:, None] * spins)[:, :, None], (math.sqrt(atoms.sum()) * fields)[:, None]
@@ -119,7 +138,7 @@ class MeanField:
         attrs = {
             "moments": "factorised: mean field keeps no correlation",
             "spin_length_drift": _drift(spins),
-        }
+        } | told
         solution = Solution(of_parts(from_channels(names, channels)), attrs=attrs)
         words = word_products(problem.words, spin[:, :, 0], a[:, 0])
         solution.values |= {word.name: words[:, at] for at, word in enumerate(problem.words)}
@@ -182,6 +201,25 @@ class MeanField:
             raise RuntimeError(f"the mean-field integrator stopped at t = {answer.t[-1]:g}: {answer.message}")
         y: Vector = answer.y
         return y
+
+
+def _fast(problem: Problem) -> tuple[Vector, NDArray[np.complex128], dict[str, float]]:
+    """Spins over N, fields over √N, and what is known of their errors, in steps that the spin sets."""
+    model, times = problem.model, problem.times
+    coherent, amplitudes = coherent_parts(problem.start, 1, 1, "MeanField")
+    spin = 0.5 * np.array(coherent[0].direction)
+    alpha, rate = complex(amplitudes[0]) / math.sqrt(model.n_atoms), spin_rate(model, abs(amplitudes[0]))
+    flow = FastFlow(model.omega_a, model.omega_c, model.kappa, model.coupling, model.g_minus - model.g_plus)
+    stop = float(times[-1])
+    found = []
+    for step in (FAST_STEP / rate, FAST_STEP / (2 * rate)) if rate > 0 and stop > 0 else (stop or 1.0,):
+        steps, hits = noise_steps(times, step)
+        with interrupts_wait():
+            found.append(flow.run(spin, alpha, FastPath.silent(steps), hits, times.size))
+    spins, fields = found[-1]
+    error = float(np.abs(spins - found[0][0]).max())
+    share = rate / abs(complex(model.kappa, model.omega_c))
+    return spins[:, None], fields[:, None], {"fast_cavity": 1, "step_error": error, "fast_share": share}
 
 
 def _simple_flow(model: DickeModel, clock: Watch) -> Flow:

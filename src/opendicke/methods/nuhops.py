@@ -181,12 +181,12 @@ class NuHOPS(Sampled):
             )
         return Limits(True, True, reason, BYTES_PER_CELL * cells, seconds)
 
-    def numerics(self, model: DickeModel) -> int:
+    def numerics(self, problem: Problem) -> int:
         """Version of a trajectory's numbers, part of the key of stored results.
 
         Its own for weakly damped models: results stored before what is faint was kept are not to be gone on with.
         """
-        return NUMERICS + 1 if weakly_damped(model) else NUMERICS
+        return NUMERICS + 1 if weakly_damped(problem.model) else NUMERICS
 
     def check_words(self, words: tuple[Word, ...]) -> None:
         """Answers all of them."""

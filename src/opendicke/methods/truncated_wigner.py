@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -11,18 +11,22 @@ from numpy.typing import NDArray
 
 from opendicke import checks, signals
 from opendicke.cavities import Cat, Fock, Squeezed, Thermal
+from opendicke.description import added
+from opendicke.engine.compile import NUMERICS
+from opendicke.engine.fast_cavity import FastFlow, FastNoise
 from opendicke.engine.moving import GaussianField
 from opendicke.engine.noise import noise_steps
 from opendicke.engine.system_flow import SystemFlow
 from opendicke.engine.wigner import VacuumNoise, VacuumPath, WignerFlow
-from opendicke.ensemble.run import Sample
+from opendicke.ensemble.run import Ensemble, Sample
 from opendicke.ensemble.streams import stream
 from opendicke.methods.classical import coupling_sizes, field_rates, products, spin_rates, turning, word_products
+from opendicke.methods.fast_cavity import check_fast, is_fast, spin_rate
 from opendicke.methods.moving import nodes_of
 from opendicke.methods.precision import Precision
 from opendicke.methods.sampled import Sampled, Simulator, words_averaged
 from opendicke.model import DickeModel, Model, check_model, pair_of
-from opendicke.problem import Limits, Problem
+from opendicke.problem import Limits, Problem, Solution
 from opendicke.signals import Rate
 from opendicke.states import Dicke, SpinCoherent, ThermalSpin, field_sizes, parts_of
 from opendicke.system import Mode, System, as_system, fastest_rate
@@ -35,6 +39,8 @@ STEP_TIMES_RATE = 0.16
 #: Cost of one step of a trajectory (measured at the parameters of figures 1 and S4, N = 20 to 1000, t = 10).
 SECONDS_PER_STEP = 1e-6
 MEMORY = 1e6
+#: Cost of a step that the spin sets, in steps that resolve the cavity (measured).
+FAST_COST = 3.0
 #: Times over the fastest rate in which the field has grown, to estimate the cost of a model that moves or is driven.
 TYPICAL_TURNS = 10.0
 
@@ -91,11 +97,16 @@ class TruncatedWigner(Sampled):
             that component, so that all its moments are exact (discrete truncated Wigner). The second is tied to the
             axes along growing θ and φ. They differ in fourth moments, by O(1/N), which matters for a few atoms.
         step: longest step, in units of time, at most one over the fastest rate (the model's rates, and the spin's
-            precession in the field); None for 0.16 of that.
+            precession in the field; with a fast cavity, that in the field which follows it); None for 0.16 of that.
         keep_trajectories: also return S and α of every trajectory, with dimension ``trajectory``.
         point: non-negative integer; streams of different points of a parameter study are independent.
         precision: a target standard error (:class:`opendicke.Precision`); the run stops when it is met, and
             ``trajectories`` is then the most that are run.
+        fast_cavity: True for steps that the spin sets, however fast the cavity: in each the field that follows the
+            spin, what rings, and the noise are integrated exactly, and the spin turns in their moments. False for
+            steps that resolve the cavity. None for the first where :math:`|\kappa+i\omega_c|` is at least 20 times
+            :math:`|\omega_a|` and the spin's precession in the field, and the second elsewhere. Everyday models only.
+            The answer's ``fast_cavity`` tells which it was.
 
     Raises:
         ValueError, TypeError: for an option out of range; the message names it.
@@ -120,6 +131,7 @@ class TruncatedWigner(Sampled):
     keep_trajectories: bool = False
     point: int = 0
     precision: Precision | None = None
+    fast_cavity: bool | None = field(default=None, metadata=added("0.2", neutral=None))
 
     kept: ClassVar[dict[str, str]] = {
         "Sx_trajectory": "S_x at one trajectory's point of phase space",
@@ -131,6 +143,11 @@ class TruncatedWigner(Sampled):
     def __post_init__(self) -> None:
         super().__post_init__()
         checks.choice("sampling", self.sampling, ("gaussian", "exact"))
+        checks.set_flag(self, "fast_cavity", optional=True)
+
+    def numerics(self, problem: Problem) -> int:
+        """Version of a trajectory's numbers: its own where steps follow the spin without having been asked to."""
+        return NUMERICS + 1 if self.fast_cavity is None and _is_fast(problem, self) else NUMERICS
 
     def limits(self, model: Model) -> Limits:
         """Takes any model or system at any N; see :class:`opendicke.problem.Limits`."""
@@ -139,6 +156,8 @@ class TruncatedWigner(Sampled):
         reason = "Neglects quantum corrections to classical motion: off by about 1/N; rare events uncertain."
         grown = math.inf if system.is_everyday else TYPICAL_TURNS / (fastest_rate(system) or 1.0)
         rate = _fastest_rate(system, [0.0] * len(system.modes), grown)
+        if system.is_everyday and (self.fast_cavity or (self.fast_cavity is None and is_fast(pair_of(system), 1.0))):
+            rate = FAST_COST * spin_rate(pair_of(system), 1.0)
         steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE
         return Limits(True, False, reason, MEMORY, steps * SECONDS_PER_STEP * sum(system.shape) / 2)
 
@@ -155,6 +174,10 @@ class TruncatedWigner(Sampled):
         """What runs one trajectory."""
         return WignerSimulator(problem, self)
 
+    def finish(self, problem: Problem, ensemble: Ensemble, solution: Solution) -> None:
+        """Say which steps were taken."""
+        solution.attrs["fast_cavity"] = int(_is_fast(problem, self))
+
 
 class WignerSimulator(Simulator[TruncatedWigner]):
     """Moves a point of phase space along the noise."""
@@ -163,15 +186,15 @@ class WignerSimulator(Simulator[TruncatedWigner]):
         system = problem.system
         self._spins, self._modes = _parts(problem)
         self._atoms = [spin.n_atoms for spin in system.spins]
-        super().__init__(problem, options, _step(problem, options.step))
-        self._noises = [_noise(mode, self.steps) for mode in system.modes]
+        self.fast = _is_fast(problem, options)
+        super().__init__(problem, options, _step(problem, options.step, self.fast))
+        self._noises = [_noise(mode, self.steps, self.fast) for mode in system.modes]
         simple = system.is_everyday
-        self._flow = simple_flow(problem.model) if simple else _system_flow(system, self.steps)
+        self._flow = simple_flow(problem.model, self.fast) if simple else _system_flow(system, self.steps)
 
     def prepare(self) -> None:
         """Compile what a trajectory needs, by one that ends where it starts."""
-        paths = [noise.sample(stream(0, 0)) for noise in self._noises]
-        nowhere = [VacuumPath(path.steps[:0], path.middle[:0], path.slope[:0], path.ends[:1]) for path in paths]
+        nowhere = [noise.sample(stream(0, 0)).start() for noise in self._noises]
         spins, modes = self.problem.system.shape
         self._run(np.zeros((spins, 3)), np.zeros(modes, dtype=np.complex128), nowhere, np.full(1, -1), 0)
 
@@ -201,7 +224,10 @@ class WignerSimulator(Simulator[TruncatedWigner]):
             mode if point is None else point - path.ends[0]
             for mode, point, path in zip(self._modes, points, paths, strict=True)
         ]
-        found = self._run(starts, np.array(fields, dtype=np.complex128), paths, self.hits, problem.times.size)
+        try:
+            found = self._run(starts, np.array(fields, dtype=np.complex128), paths, self.hits, problem.times.size)
+        except ArithmeticError as failure:
+            raise self.stopped(index, 0, failure) from None
         drift = float(np.abs(np.linalg.norm(found[0], axis=-1) / np.linalg.norm(starts, axis=-1) - 1).max())
         return self._sample(*found, drift)
 
@@ -249,19 +275,21 @@ class FieldPaths:
         return VacuumPath(self._steps, *(part.conj() for part in self._field.sample(rng, start)))
 
 
-def _noise(mode: Mode, steps: NDArray[np.float64]) -> VacuumNoise | FieldPaths:
+def _noise(mode: Mode, steps: NDArray[np.float64], fast: bool) -> VacuumNoise | FastNoise | FieldPaths:
     """What draws the field that the spins do not make."""
+    if fast:
+        return FastNoise(steps, mode.omega_c, mode.kappa)
     moves = signals.moves(mode.omega_c) or signals.moves(mode.kappa)
     if moves or mode.n_thermal != 0 or mode.drive != 0 or mode.squeezing != 0:
         return FieldPaths(mode, steps)
     return VacuumNoise(steps, mode.omega_c, mode.kappa)
 
 
-def simple_flow(model: DickeModel) -> WignerFlow:
-    """The equations of motion of an everyday model."""
+def simple_flow(model: DickeModel, fast: bool = False) -> WignerFlow:
+    """The equations of motion of an everyday model, in steps that resolve the cavity or, with ``fast``, the spin."""
     root = math.sqrt(model.n_atoms)
     pulls = model.coupling / root, (model.g_minus - model.g_plus) / root
-    return WignerFlow(model.omega_a, model.omega_c, model.kappa, *pulls)
+    return (FastFlow if fast else WignerFlow)(model.omega_a, model.omega_c, model.kappa, *pulls)
 
 
 def _system_flow(system: System, steps: NDArray[np.float64]) -> SystemFlow:
@@ -324,10 +352,19 @@ def reordered(spin: NDArray[np.float64], a: NDArray[np.complex128]) -> NDArray[n
     return products(spin, a, square - 0.5, square**2 - 2 * square + 0.5)
 
 
-def _step(problem: Problem, wanted: float | None) -> float:
+def _is_fast(problem: Problem, options: TruncatedWigner) -> bool:
+    """Whether steps follow the spin."""
+    system = problem.system
+    if options.fast_cavity is not None:
+        return options.fast_cavity and check_fast(system)
+    return system.is_everyday and is_fast(pair_of(system), field_sizes(problem.start, *system.shape)[0] + 1)
+
+
+def _step(problem: Problem, wanted: float | None, fast: bool = False) -> float:
     """The longest step: as wanted, or from the fastest rate."""
     system, stop = problem.system, float(problem.times[-1]) or 1.0
-    rate = _fastest_rate(system, field_sizes(problem.start, *system.shape), stop)
+    amplitudes = field_sizes(problem.start, *system.shape)
+    rate = spin_rate(problem.model, amplitudes[0] + 1) if fast else _fastest_rate(system, amplitudes, stop)
     longest = 1 / rate if rate > 0 else math.inf
     if wanted is None:
         return min(STEP_TIMES_RATE * longest, stop)

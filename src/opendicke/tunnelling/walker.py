@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -145,6 +146,7 @@ class WignerWalk:
 
     def __init__(self, model: DickeModel, options: TruncatedWigner, look: float, piece: int) -> None:
         long = np.array([1 / abs(complex(model.kappa, model.omega_c))])  # in which the field gets as large as it can
+        options = dataclasses.replace(options, fast_cavity=False)  # noise starts anew in every piece: α in full
         simulator = WignerSimulator(Problem(model, SpinCoherent(math.pi), long), options)
         steps, self.hits = noise_steps(look * np.arange(1.0, piece + 1), simulator.step)
         self.model, self.options, self.look, self.piece = model, options, look, piece

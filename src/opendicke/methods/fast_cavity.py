@@ -1,0 +1,47 @@
+"""When a cavity is so fast that classical methods let the spin alone set their steps, and which steps those are."""
+
+from __future__ import annotations
+
+import math
+
+from opendicke import checks
+from opendicke.model import DickeModel
+from opendicke.system import System
+
+#: By default steps follow the spin where |w| is this many times the spin's rates: the strong error of S/N is then below
+#: 1e-3 (truncated Wigner, N = 100, both couplings), and less for more atoms and faster cavities.
+FAST = 20.0
+
+
+def check_fast(system: System) -> bool:
+    """True; steps that the spin sets were asked for.
+
+    Raises:
+        ValueError: if they cannot be taken.
+    """
+    if not system.is_everyday or not (system.modes[0].omega_c or system.modes[0].kappa):
+        expected = "no True unless the model has one spin, one mode with a frequency or a loss, and constant rates"
+        raise checks.refuse("fast_cavity", expected, True, "Drives, thermal and squeezed light need False, too.")
+    return True
+
+
+def is_fast(model: DickeModel, amplitude: float) -> bool:
+    """Whether the cavity is fast compared with everything that the spin does in a field of ``amplitude``."""
+    loss = abs(complex(model.kappa, model.omega_c))
+    return bool(loss > 0 and loss >= FAST * max(abs(model.omega_a), _turning(model, amplitude)))
+
+
+def spin_rate(model: DickeModel, amplitude: float) -> float:
+    """The spin's fastest rate once all that turns with the cavity is averaged."""
+    loss, pull = abs(complex(model.kappa, model.omega_c)), _pull(model)
+    return float(max(abs(model.omega_a), pull**2 / loss, _turning(model, amplitude) ** 2 / loss))
+
+
+def _turning(model: DickeModel, amplitude: float) -> float:
+    """A bound on the spin's precession in the field: what there was at the start or is noise, and what follows it."""
+    own = 2 * _pull(model) * amplitude / math.sqrt(model.n_atoms)
+    return float(own + _pull(model) ** 2 / abs(complex(model.kappa, model.omega_c)))
+
+
+def _pull(model: DickeModel) -> float:
+    return float(max(abs(model.coupling), abs(model.g_minus - model.g_plus)))
