@@ -11,6 +11,10 @@ import opendicke as od
 from opendicke.engine.fast_cavity import FastFlow, FastNoise, FastPath
 from opendicke.engine.noise import resonant_transition, transition
 from opendicke.engine.wigner import VacuumNoise, VacuumPath, WignerFlow
+from opendicke.ensemble.streams import stream
+from opendicke.methods.truncated_wigner import WignerSimulator, draw_spin, simple_flow
+from opendicke.problem import Problem
+from opendicke.solve import describe
 
 DURATION = 6.4
 COUNTS = (64, 128, 256)
@@ -142,6 +146,32 @@ def test_truncated_wigner_takes_them_by_itself_and_answers_the_same() -> None:
     assert np.abs(scores(other, resolved)).max() > 10
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        MODEL.replace(omega_c=300.0, kappa=1.0, n_atoms=100, g_minus=12.0, g_plus=6.0),
+        MODEL.replace(omega_c=-300.0, kappa=3.0, n_atoms=1000, g_minus=15.0, g_plus=2.0),
+        MODEL.replace(omega_c=1.0, kappa=20.0, n_atoms=100, g_minus=1.8, g_plus=0.782),  # near the edge of "fast"
+    ],
+)
+def test_at_the_default_step_paths_are_right_to_far_less_than_one_over_n(model: od.DickeModel) -> None:
+    """Root mean square over ten paths of the error of S/j at t = 10; measured 0.12/N, 0.34/N and 0.02/N."""
+    options = od.TruncatedWigner(1)
+    simulator = WignerSimulator(Problem(model, STATE, np.array([10.0])), options)
+    assert simulator.fast
+    w, count = complex(model.kappa, model.omega_c), simulator.steps.size
+    factor = int(np.ceil(simulator.step * abs(w) / 0.1))
+    noise = VacuumNoise(np.full(count * factor, 10.0 / (count * factor)), model.omega_c, model.kappa)
+    square, ends = 0.0, np.array([-1] * count + [0])
+    for index in range(10):
+        rng = stream(3, index)
+        spin, path = draw_spin(STATE, model.n_atoms, "gaussian", rng), noise.sample(rng)
+        fine, _ = simple_flow(model).run(spin, 0j, path, np.array([-1] * count * factor + [0]), 1)
+        coarse, _ = simple_flow(model, fast=True).run(spin, 0j, coarsened(path, factor, w), ends, 1)
+        square += ((fine - coarse) ** 2).sum() / (model.n_atoms / 2) ** 2
+    assert np.sqrt(square / 10) < 0.5 / model.n_atoms
+
+
 def test_mean_field_is_off_by_what_it_says() -> None:
     exact = od.solve(MODEL, STATE, TIMES, od.MeanField())
     fast = od.solve(MODEL, STATE, TIMES, od.MeanField(fast_cavity=True))
@@ -154,9 +184,6 @@ def test_keys_tell_the_two_apart_where_they_differ() -> None:
     near = MODEL.replace(omega_c=2.5, g_minus=1.0, g_plus=1.0)
 
     def key(model: od.DickeModel, **options: object) -> object:
-        from opendicke.problem import Problem
-        from opendicke.solve import describe
-
         return describe(Problem(model, STATE, TIMES), od.TruncatedWigner(10, **options))  # type: ignore[arg-type]
 
     assert key(MODEL)["numerics"] != key(MODEL, fast_cavity=False)["numerics"]  # type: ignore[index]

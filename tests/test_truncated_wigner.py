@@ -276,7 +276,8 @@ class Paths:
     def errors(self, *factors: int) -> list[float]:
         """Root mean square error of S/j at the end, for steps so many times the default."""
         stop = 10.0
-        step = WignerSimulator(Problem(self.model, ACROSS, np.array([stop])), TruncatedWigner(1)).step
+        resolved = TruncatedWigner(1, fast_cavity=False)
+        step = WignerSimulator(Problem(self.model, ACROSS, np.array([stop])), resolved).step
         coarsest = 8 * step
         steps = 8 * 16 * math.ceil(stop / coarsest)
         noise = VacuumNoise(np.full(steps, stop / steps), self.model.omega_c, self.model.kappa)
