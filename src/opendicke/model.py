@@ -25,7 +25,7 @@ MORE_GENERAL = (
     "Lindblad and MeanField."
 )
 #: What to do with several spins or modes.
-MORE_THAN_ONE = "Several spins or modes: MeanField, TruncatedWigner and Lindblad."
+MORE_THAN_ONE = "Several spins or modes: MeanField, TruncatedWigner, Lindblad and Eliminated."
 #: g_minus + g_plus is 0 up to rounding if it is below this fraction of their sizes.
 CANCELLED = 1e-12
 

@@ -23,16 +23,7 @@ def initial(problem: Problem, photons: tuple[int, ...]) -> tuple[Real, Real]:
     Returns:
         A = Re ρ + Im ρ, flat; and for each mode the population of its top level and of all that is left out.
     """
-    start, atoms = problem.start, [spin.n_atoms for spin in problem.system.spins]
-    # amplitudes of what is pure, density matrices of what is not
-    if isinstance(start, EntangledSpins):
-        spins = [start.amplitudes(atoms)]
-    else:
-        states, _ = parts_of(start, len(atoms), len(photons))
-        spins = [
-            one.dicke_amplitudes(n) if isinstance(one, SpinCoherent) else one.spin_matrix(n)
-            for one, n in zip(states, atoms, strict=True)
-        ]
+    start, spins = problem.start, _spins(problem)
     fields = [
         _coherent(field, highest) if isinstance(field, complex) else field.matrix(highest)
         for field, highest in zip(fields_of(start, len(photons)), photons, strict=True)
@@ -45,6 +36,23 @@ def initial(problem: Problem, photons: tuple[int, ...]) -> tuple[Real, Real]:
         spins, fields = ([_projector(one) if one.ndim == 1 else one for one in each] for each in (spins, fields))
         rho = tensor([*spins, *(one / np.trace(one) for one in fields)])
     return (rho.real + rho.imag).ravel(), missing
+
+
+def _spins(problem: Problem) -> list[Complex]:
+    """Amplitudes of the spins that are pure, density matrices of those that are not; of all at once if entangled."""
+    start, atoms = problem.start, [spin.n_atoms for spin in problem.system.spins]
+    if isinstance(start, EntangledSpins):
+        return [start.amplitudes(atoms)]
+    states, _ = parts_of(start, *problem.system.shape)
+    return [
+        one.dicke_amplitudes(n) if isinstance(one, SpinCoherent) else one.spin_matrix(n)
+        for one, n in zip(states, atoms, strict=True)
+    ]
+
+
+def spins_at_start(problem: Problem) -> Complex:
+    """The initial density matrix of all spins together, a square matrix."""
+    return tensor([_projector(one) if one.ndim == 1 else one for one in _spins(problem)])
 
 
 def reduced(rho: Complex, *kept: int) -> Complex:
