@@ -69,10 +69,11 @@ def follow(
         if solver.status == "failed":
             raise RuntimeError(f"the integrator stopped at t = {solver.t:g}: {message}")
         inside = int(np.searchsorted(times, solver.t, side="right"))
-        interpolant = solver.dense_output() if inside > pending else None
-        for moment in times[pending:inside]:
-            yield interpolant(moment)
-        pending = inside
+        if inside > pending:
+            interpolant = solver.dense_output()
+            for moment in times[pending:inside]:
+                yield interpolant(moment)
+            pending = inside
 
 
 class Watch:
