@@ -14,6 +14,7 @@ from opendicke.methods.mean_field import MeanField
 from opendicke.methods.nuhops import NuHOPS
 from opendicke.methods.precision import Precision
 from opendicke.methods.sampled import FailedTrajectoryWarning
+from opendicke.methods.schroedinger import Schroedinger
 from opendicke.methods.truncated_wigner import TruncatedWigner
 from opendicke.methods.weak_damping import WeakDampingWarning
 from opendicke.model import DickeModel
@@ -62,6 +63,7 @@ __all__ = [
     "Product",
     "Ramp",
     "Samples",
+    "Schroedinger",
     "Serial",
     "Sine",
     "Spin",

@@ -10,9 +10,9 @@ from opendicke.methods.hops import HOPS
 from opendicke.methods.lindblad import Lindblad
 from opendicke.methods.mean_field import MeanField
 from opendicke.methods.nuhops import NuHOPS
+from opendicke.methods.schroedinger import Schroedinger
 from opendicke.methods.truncated_wigner import TruncatedWigner
 
+KINDS = (NuHOPS, HOPS, TruncatedWigner, Lindblad, MeanField, Cumulants, Eliminated, Schroedinger)
 #: Name -> class, as study files, the command line and stored studies know them.
-METHODS: dict[str, Any] = {
-    method.__name__: method for method in (NuHOPS, HOPS, TruncatedWigner, Lindblad, MeanField, Cumulants, Eliminated)
-}
+METHODS: dict[str, Any] = {method.__name__: method for method in KINDS}
