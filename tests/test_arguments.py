@@ -76,6 +76,9 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
                                              "precision": None, "keep_trajectories": True}),
     "Lindblad": (od.Lindblad, {"photons": 3, "max_top_population": 1e-6, "max_memory": 1.0, "keep_states": (1.0,)}),
     "Cumulants": (od.Cumulants, {"order": 2, "closure": "atoms"}),
+    "Schroedinger": (od.Schroedinger, {"photons": 3, "max_top_population": 1e-6, "max_memory": 1.0,
+                                       "keep_states": (1.0,)}),
+    "Eliminated": (od.Eliminated, {"order": 1, "max_memory": 1.0, "keep_states": (1.0,)}),
     "Precision": (od.Precision, {"variable": "Sz", "absolute": 0.1, "times": (1.0,), "minimum": 4}),
     **{f"{type(method).__name__}.limits": (method.limits, {"model": MODEL}) for method in (
         od.NuHOPS(1), od.HOPS(1), od.TruncatedWigner(1), od.Lindblad(), od.MeanField(), od.Cumulants())},

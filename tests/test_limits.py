@@ -15,6 +15,7 @@ TILTED = od.SpinCoherent(np.pi / 4, np.pi)
 METHODS = [
     od.Lindblad(),
     od.HOPS(trajectories=8, depth=40),
+    od.Eliminated(),
     od.NuHOPS(trajectories=30),
     od.MeanField(),
     od.Cumulants(),
@@ -75,10 +76,10 @@ def test_what_is_impossible_is_refused_with_the_same_words(method: Any) -> None:
 
 def test_costs_grow_with_n_where_they_should() -> None:
     large = FIG1.replace(n_atoms=20)
-    for method in METHODS[:2]:
+    for method in METHODS[:3]:
         assert method.limits(large).seconds > 2 * method.limits(FIG1).seconds
     million = FIG1.replace(n_atoms=10**6)
-    for method in METHODS[2:]:
+    for method in METHODS[3:]:
         assert method.limits(million).possible
         assert method.limits(million).seconds < 10 * method.limits(FIG1).seconds
 

@@ -178,7 +178,7 @@ def test_photons_that_are_too_many_seen_from_the_centre(kappa: float, photons: f
 
 def test_a_run_with_many_photons_says_so() -> None:
     model = od.DickeModel.tavis_cummings(n_atoms=1, omega_a=0.0, omega_c=0.0, kappa=0.0, coupling=1.0)
-    with pytest.warns(od.WeakDampingWarning, match="kappa = 0 with 81 photons"):
+    with pytest.warns(od.WeakDampingWarning, match="kappa = 0 with 81 photons.*Use Schroedinger"):
         od.solve(model, od.SpinCoherent(np.pi, 0, alpha=9), [0.01], od.NuHOPS(2))
 
 

@@ -7,12 +7,14 @@ from opendicke.ensemble.executors import Processes, Serial, Threads
 from opendicke.ensemble.run import TrajectoryError
 from opendicke.ensemble.store import Store, StoreError
 from opendicke.methods.cumulants import Cumulants, UnphysicalWarning
+from opendicke.methods.eliminated import Eliminated
 from opendicke.methods.hops import HOPS
 from opendicke.methods.lindblad import Lindblad
 from opendicke.methods.mean_field import MeanField
 from opendicke.methods.nuhops import NuHOPS
 from opendicke.methods.precision import Precision
 from opendicke.methods.sampled import FailedTrajectoryWarning
+from opendicke.methods.schroedinger import Schroedinger
 from opendicke.methods.truncated_wigner import TruncatedWigner
 from opendicke.methods.weak_damping import WeakDampingWarning
 from opendicke.model import DickeModel
@@ -46,6 +48,7 @@ __all__ = [
     "Dask",
     "Dicke",
     "DickeModel",
+    "Eliminated",
     "EntangledSpins",
     "FailedTrajectoryWarning",
     "Inverted",
@@ -60,6 +63,7 @@ __all__ = [
     "Product",
     "Ramp",
     "Samples",
+    "Schroedinger",
     "Serial",
     "Sine",
     "Spin",

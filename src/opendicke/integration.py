@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from opendicke import checks
 from opendicke.ensemble.executors import Deadline
@@ -38,6 +42,38 @@ def check_duration(problem: Problem, rate: float) -> None:
         expected = f"a last time of at most {MOST_TURNS:g} over the fastest rate, {rate:.3g}, which is followed"
         hint = "Measure frequencies from a rotating frame, or take shorter times."
         raise checks.refuse("times", expected, stop, hint)
+
+
+def follow(
+    flow: Callable[[float, NDArray[Any]], NDArray[Any]],
+    start: NDArray[Any],
+    times: NDArray[np.float64],
+    rtol: float,
+    atol: float,
+) -> Iterator[NDArray[Any]]:
+    """The solution of :math:`\\dot y` = ``flow(t, y)`` from ``start`` at t = 0, at each of ``times`` in turn.
+
+    Raises:
+        RuntimeError: if the integrator fails.
+    """
+    from scipy.integrate import DOP853
+
+    pending, stop = int(times[0] == 0.0), float(times[-1])
+    if pending:
+        yield start
+    if pending == times.size:
+        return
+    solver = DOP853(flow, 0.0, start, stop, rtol=rtol, atol=atol)
+    while solver.status == "running":
+        message = solver.step()
+        if solver.status == "failed":
+            raise RuntimeError(f"the integrator stopped at t = {solver.t:g}: {message}")
+        inside = int(np.searchsorted(times, solver.t, side="right"))
+        if inside > pending:
+            interpolant = solver.dense_output()
+            for moment in times[pending:inside]:
+                yield interpolant(moment)
+            pending = inside
 
 
 class Watch:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from opendicke.analysis import tunnelling
+    from opendicke.closed.levels import energy_levels, ground_state
+    from opendicke.closed.statistics import level_statistics
     from opendicke.moments.correlations import covariances, photon_statistics
     from opendicke.moments.jackknife import Estimate, interval, jackknife, jackknife_samples
     from opendicke.moments.squeezing import fisher_information_bound, squeezing
@@ -43,16 +45,19 @@ __all__ = [
     "SpinState",
     "attractor",
     "covariances",
+    "energy_levels",
     "fisher_information",
     "fisher_information_bound",
     "fixed_point",
     "fixed_points",
     "fluctuations",
     "follow_mean_field",
+    "ground_state",
     "husimi",
     "interval",
     "jackknife",
     "jackknife_samples",
+    "level_statistics",
     "liouvillian_spectrum",
     "lyapunov_exponent",
     "mixedness",
@@ -82,16 +87,19 @@ HOMES = {
     "SpinState": "spin.state",
     "attractor": "phases.flow",
     "covariances": "moments.correlations",
+    "energy_levels": "closed.levels",
     "fisher_information": "spin.fisher",
     "fisher_information_bound": "moments.squeezing",
     "fixed_point": "phases.fixed_points",
     "fixed_points": "phases.fixed_points",
     "fluctuations": "phases.gaussian",
     "follow_mean_field": "phases.flow",
+    "ground_state": "closed.levels",
     "husimi": "spin.husimi",
     "interval": "moments.jackknife",
     "jackknife": "moments.jackknife",
     "jackknife_samples": "moments.jackknife",
+    "level_statistics": "closed.statistics",
     "liouvillian_spectrum": "steady.state",
     "lyapunov_exponent": "phases.flow",
     "mixedness": "spin.state",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from opendicke import checks
 from opendicke.master.folding import Folding
 from opendicke.problem import Problem
 from opendicke.states import EntangledSpins, SpinCoherent, fields_of, parts_of, tensor
@@ -16,6 +17,9 @@ from opendicke.words import Word
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
+#: What a state may be away from a pure one.
+MIXED = 1e-9
+
 
 def initial(problem: Problem, photons: tuple[int, ...]) -> tuple[Real, Real]:
     """The initial state on the photon numbers up to ``photons``.
@@ -23,16 +27,7 @@ def initial(problem: Problem, photons: tuple[int, ...]) -> tuple[Real, Real]:
     Returns:
         A = Re ρ + Im ρ, flat; and for each mode the population of its top level and of all that is left out.
     """
-    start, atoms = problem.start, [spin.n_atoms for spin in problem.system.spins]
-    # amplitudes of what is pure, density matrices of what is not
-    if isinstance(start, EntangledSpins):
-        spins = [start.amplitudes(atoms)]
-    else:
-        states, _ = parts_of(start, len(atoms), len(photons))
-        spins = [
-            one.dicke_amplitudes(n) if isinstance(one, SpinCoherent) else one.spin_matrix(n)
-            for one, n in zip(states, atoms, strict=True)
-        ]
+    start, spins = problem.start, _spins(problem)
     fields = [
         _coherent(field, highest) if isinstance(field, complex) else field.matrix(highest)
         for field, highest in zip(fields_of(start, len(photons)), photons, strict=True)
@@ -45,6 +40,53 @@ def initial(problem: Problem, photons: tuple[int, ...]) -> tuple[Real, Real]:
         spins, fields = ([_projector(one) if one.ndim == 1 else one for one in each] for each in (spins, fields))
         rho = tensor([*spins, *(one / np.trace(one) for one in fields)])
     return (rho.real + rho.imag).ravel(), missing
+
+
+def _spins(problem: Problem) -> list[Complex]:
+    """Amplitudes of the spins that are pure, density matrices of those that are not; of all at once if entangled."""
+    start, atoms = problem.start, [spin.n_atoms for spin in problem.system.spins]
+    if isinstance(start, EntangledSpins):
+        return [start.amplitudes(atoms)]
+    states, _ = parts_of(start, *problem.system.shape)
+    return [
+        one.dicke_amplitudes(n) if isinstance(one, SpinCoherent) else one.spin_matrix(n)
+        for one, n in zip(states, atoms, strict=True)
+    ]
+
+
+def spins_at_start(problem: Problem) -> Complex:
+    """The initial density matrix of all spins together, a square matrix."""
+    return tensor([_projector(one) if one.ndim == 1 else one for one in _spins(problem)])
+
+
+def pure_start(problem: Problem, photons: tuple[int, ...], centres: tuple[float, ...]) -> tuple[Complex, Real]:
+    """The amplitudes of a pure initial state on the photon numbers up to ``photons``, around ``centres``.
+
+    Returns:
+        amplitudes, flat, of norm one; and for each mode the population of its top level and of all that is left out.
+
+    Raises:
+        ValueError: for a state that is mixed, naming it.
+    """
+    fields = []
+    given = fields_of(problem.start, len(photons))
+    for one, highest, centre in zip(given, photons, centres, strict=True):
+        fields.append(
+            _coherent(one - centre, highest) if isinstance(one, complex) else _amplitudes(one, one.matrix(highest))
+        )
+    missing = np.array([1.0 - (abs(one[:-1]) ** 2).sum() for one in fields])
+    spins = [one if one.ndim == 1 else _amplitudes(problem.start, one) for one in _spins(problem)]
+    psi = tensor([*spins, *fields])
+    return psi / np.linalg.norm(psi), missing
+
+
+def _amplitudes(state: Any, rho: Complex) -> Complex:
+    """The amplitudes of a projector; refused if ``rho``, of ``state``, is none."""
+    at = int(np.argmax(rho.diagonal().real))
+    found: Complex = rho[:, at] / np.sqrt(rho[at, at].real)
+    if np.abs(np.outer(found, found.conj()) - rho).max() > MIXED:
+        raise checks.refuse("state", "a pure state", state, "Mixed states: Lindblad and NuHOPS.")
+    return found
 
 
 def reduced(rho: Complex, *kept: int) -> Complex:

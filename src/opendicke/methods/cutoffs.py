@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke import signals
+from opendicke import checks, signals
 from opendicke.cavities import Cavity
 from opendicke.integration import Watch
 from opendicke.master import propagator
@@ -15,12 +16,35 @@ from opendicke.master.driven_liouvillian import pace
 from opendicke.methods.mean_field import MeanField
 from opendicke.problem import Problem
 from opendicke.states import EntangledSpins, SpinCoherent, fields_of
-from opendicke.system import Mode, fastest_rate
+from opendicke.system import Mode, System, fastest_rate
 
 Real = NDArray[np.float64]
 
 #: A stiff model's first cutoff is guessed from mean field up to this many of its fastest turns.
 GUESS_TURNS = 1000.0
+
+
+def check_photons(photons: Any) -> int | tuple[int, ...] | None:
+    """The option ``photons``: a highest photon number for all modes or one for each, or None."""
+    if isinstance(photons, tuple | list) and photons:
+        return tuple(checks.integer(f"photons[{m}]", one, minimum=1) for m, one in enumerate(photons))
+    return None if photons is None else checks.integer("photons", photons, minimum=1)
+
+
+def asked_cutoffs(photons: int | tuple[int, ...] | None, system: System) -> tuple[int, ...]:
+    """The cutoff asked for of each mode; empty if none is."""
+    if photons is None:
+        return ()
+    modes = len(system.modes)
+    several = photons if isinstance(photons, tuple) else (photons,) * modes
+    if len(several) != modes:
+        raise checks.refuse("photons", f"one number, or {modes}, one for each mode", photons)
+    return several
+
+
+def one_or_all(values: tuple[Any, ...]) -> Any:
+    """The value of the only mode, or those of all."""
+    return values[0] if len(values) == 1 else values
 
 
 def first_cutoffs(problem: Problem, bound: float, clock: Watch | None = None) -> tuple[int, ...]:
@@ -59,6 +83,11 @@ def coherent_cutoff(photons: float) -> int:
 
 def _classical(problem: Problem, clock: Watch | None) -> list[float]:
     """The largest photon number in mean field."""
+    return [problem.model.n_atoms * float(np.max(np.abs(classical_field(problem, clock)) ** 2))]
+
+
+def classical_field(problem: Problem, clock: Watch | None) -> NDArray[np.complex128]:
+    """⟨a⟩/√N in mean field, at times up to the last, of one spin and one mode."""
     model, stop = problem.model, float(problem.times[-1])
     if propagator.is_stiff(model):
         stop = min(stop, GUESS_TURNS / fastest_rate(model.system))
@@ -67,7 +96,7 @@ def _classical(problem: Problem, clock: Watch | None) -> list[float]:
     if not isinstance(state, SpinCoherent) or state.cavity is not None:  # a coherent state with as many photons
         state = SpinCoherent(math.pi / 2, 0.0, math.sqrt(photons_at_start(problem)[0]))
     _, beta = MeanField(rtol=1e-6, atol=1e-9).trajectory(model, state, grid, clock)
-    return [model.n_atoms * float(np.max(np.abs(beta) ** 2))]
+    return beta
 
 
 def _without_atoms(problem: Problem) -> list[float]:

@@ -18,7 +18,14 @@ from opendicke.master.density import initial, mean, reduced, spin_state, word_ma
 from opendicke.master.driven_liouvillian import DrivenGenerator, forced_steps, longest_step, pace
 from opendicke.master.folding import Folding
 from opendicke.master.liouvillian import Operators
-from opendicke.methods.cutoffs import first_cutoffs, next_cutoff, photons_at_start
+from opendicke.methods.cutoffs import (
+    asked_cutoffs,
+    check_photons,
+    first_cutoffs,
+    next_cutoff,
+    one_or_all,
+    photons_at_start,
+)
 from opendicke.methods.sampled import kept_rows, state_time
 from opendicke.model import DickeModel, Model, check_model
 from opendicke.observables.catalogue import CHANNELS, from_channels, of_parts
@@ -111,11 +118,7 @@ class Lindblad:
     keep_states: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if isinstance(self.photons, tuple | list) and self.photons:
-            several = tuple(checks.integer(f"photons[{m}]", one, minimum=1) for m, one in enumerate(self.photons))
-            object.__setattr__(self, "photons", several)
-        elif self.photons is not None:
-            object.__setattr__(self, "photons", checks.integer("photons", self.photons, minimum=1))
+        object.__setattr__(self, "photons", check_photons(self.photons))
         check_tolerances(self)
         for name in ("max_top_population", "max_memory"):
             object.__setattr__(self, name, checks.real(name, getattr(self, name), above=0.0))
@@ -161,7 +164,7 @@ class Lindblad:
 
         rows, photons, top = self._collect(problem, record, progress, watch=Watch(executor))
         channels, means, states = zip(*rows, strict=True)
-        attrs = {"photons": _one_or_all(photons), "top_population": _one_or_all(top)}
+        attrs = {"photons": one_or_all(photons), "top_population": one_or_all(top)}
         solution = Solution(of_parts(from_channels(names, np.array(channels))), attrs=attrs)
         solution.values |= {word.name: np.array(means)[:, at] for at, word in enumerate(words)}
         if kept.size:
@@ -219,7 +222,7 @@ class Lindblad:
                     records.append(record(rho))
                     if len(records) > reached:  # a larger cutoff starts again; the meter does not go back
                         reached = len(records)
-                        progress.advance(1, photons=_one_or_all(photons))
+                        progress.advance(1, photons=one_or_all(photons))
                 return records, photons, tuple(top.tolist())
             except _OverflowError as overflow:
                 larger = overflow.raised(photons, self.max_top_population)
@@ -229,13 +232,7 @@ class Lindblad:
 
     def _cutoffs(self, system: System) -> tuple[int, ...]:
         """The cutoff asked for of each mode; empty if none is."""
-        if self.photons is None:
-            return ()
-        modes = len(system.modes)
-        photons = self.photons if isinstance(self.photons, tuple) else (self.photons,) * modes
-        if len(photons) != modes:
-            raise checks.refuse("photons", f"one number, or {modes}, one for each mode", self.photons)
-        return photons
+        return asked_cutoffs(self.photons, system)
 
     def _first_cutoffs(self, problem: Problem, clock: Watch) -> tuple[int, ...]:
         return first_cutoffs(problem, self.max_top_population, clock)
@@ -248,12 +245,12 @@ class Lindblad:
         search = replace(self, photons=None, rtol=max(self.rtol, 1e-6), atol=0.01 * bound, max_top_population=bound)
         try:
             _, enough, _ = search._collect(problem, lambda rho: None, Silent(), watch=clock, least=larger)
-            hint = f"Try photons={_one_or_all(enough)}, or photons=None to have it chosen."
+            hint = f"Try photons={one_or_all(enough)}, or photons=None to have it chosen."
         except ValueError:
             hint = "No cutoff within max_memory is large enough: use NuHOPS."
         expected = f"a cutoff whose top level stays below max_top_population = {self.max_top_population:g}"
         population = float(overflow.populations.max())
-        got = f"{_one_or_all(asked)} (population {population:.1e} at t = {overflow.time:.4g})"
+        got = f"{one_or_all(asked)} (population {population:.1e} at t = {overflow.time:.4g})"
         return ValueError(f"photons: expected {expected}, got {got}. {hint}")
 
     def _too_large(self, system: System, photons: tuple[int, ...], stored: int) -> str:
@@ -399,11 +396,6 @@ def _width(system: System, photons: tuple[int, ...]) -> float:
             fields = (size(rate) * math.sqrt(highest) for rate, highest in zip(row, photons, strict=True))
             width += spin.n_atoms * sum(fields) / math.sqrt(system.n_ref)
     return float(width)
-
-
-def _one_or_all(values: tuple[Any, ...]) -> Any:
-    """The value of the only mode, or those of all."""
-    return values[0] if len(values) == 1 else values
 
 
 def _channels_of_pairs(rho: NDArray[np.complex128], spins: int) -> NDArray[np.float64]:

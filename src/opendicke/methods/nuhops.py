@@ -171,7 +171,7 @@ class NuHOPS(Sampled):
             reason = (
                 "Exact up to about 50 photons, and with n > 50 photons until what has spread in phase space comes back "
                 "(never if 4 kappa n t > 30 by then): amplitudes become too faint for floating-point numbers, and run "
-                "warns. Use Lindblad if N is small."
+                "warns. Use Lindblad if N is small, and Schroedinger at kappa = 0."
             )
         elif forgets_slowly(model):
             reason = (

@@ -82,7 +82,7 @@ def check_conservation(problem: Problem, solution: Solution) -> None:
                 f"without damping the {name} is conserved, but here it is off by {mean[worst]:.3g} = "
                 f"{score[worst]:.1f} standard errors at time {problem.times[worst]:g}: the numbers are wrong by more "
                 f"than their error bars. At kappa = 0 a trajectory needs amplitudes that floating-point numbers no "
-                f"longer hold, the sooner the more photons there are. Use Lindblad, or shorter times."
+                f"longer hold, the sooner the more photons there are. Use Schroedinger, or shorter times."
             )
             warnings.warn(text, WeakDampingWarning, stacklevel=2)
 
@@ -109,6 +109,8 @@ def check_memory(
     photons = float((sizes @ means).max() / sizes.sum())
     forgotten = FORGOTTEN + 2 * per_photon * photons
     kappa = signals.smallest(problem.model.kappa)  # what is lost while it is small may come back in that time
+    if kappa == signals.largest(problem.model.kappa) == 0:
+        better = f"Schroedinger, which is of closed systems, or {better}"
     if photons <= 0 or 4 * kappa * photons * problem.times[-1] > forgotten:
         return
     depth = max(-math.log(faint) - per_photon * photons, 0.0)

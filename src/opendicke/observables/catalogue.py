@@ -7,7 +7,7 @@ so means and standard errors of variables follow from those of channels without 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ CHANNELS: tuple[str, ...] = (
     "re_a", "im_a", "n_photon", "re_a2", "im_a2", "n_photon2",
     "re_Sx_a", "im_Sx_a", "re_Sy_a", "im_Sy_a", "re_Sz_a", "im_Sz_a",
 )  # fmt: skip
+#: The spin's axes in the channels of the spin alone.
+SPIN_PRODUCTS = ("x", "y", "z", "xx", "yy", "zz", "xy", "yz", "zx")
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,26 @@ def _read(one: Any, hint: str) -> str | Word:
         hint = f"Ask for {told!r}: it has a dimension for spins or modes, and [1] is the second."
         raise checks.refuse("observables", "words not called as a variable is", found.definition, hint)
     return found.name
+
+
+def channel_words(spin: int, mode: int) -> dict[str, Word]:
+    """The products whose means channels are, of one spin and one mode; "a" is behind "re_a" and "im_a".
+
+    >>> channel_words(0, 1)["Sx_a"].definition
+    '<S^x a>'
+    """
+    found = {f"S{axes}": Word(tuple((spin, axis) for axis in axes), (), True) for axes in SPIN_PRODUCTS}
+    fields = {"a": ("",), "n_photon": ("†", ""), "a2": ("", ""), "n_photon2": ("†", "†", "", "")}
+    found |= {name: Word((), tuple((mode, factor) for factor in factors)) for name, factors in fields.items()}
+    return found | {f"S{axis}_a": Word(((spin, axis),), ((mode, ""),)) for axis in "xyz"}
+
+
+def channels_from_means(means: Mapping[str, complex]) -> NDArray[np.float64]:
+    """The channels, shape (channels,), from the means of :func:`channel_words`."""
+    found = {name: complex(value) for name, value in means.items()}
+    parts = {f"re_{name}": value.real for name, value in found.items()}
+    parts |= {f"im_{name}": value.imag for name, value in found.items()}
+    return np.array([parts[name] if name in parts else found[name].real for name in CHANNELS])
 
 
 def about(name: str, words: Iterable[Word]) -> Variable:
