@@ -157,9 +157,9 @@ def ground_state(
     sector = int(np.argmin(lowest))
     others = [lowest[1 - sector], *found.energies[sector][1:2].tolist()]
     error = float(max(one.max() for one in errors))
-    psi = np.zeros((model.n_atoms + 1) * (found.photons + 1), dtype=np.complex128)
-    psi[found.kept[sector]] = found.states[sector][:, 0]
-    psi = psi.reshape(model.n_atoms + 1, -1)
+    flat = np.zeros((model.n_atoms + 1) * (found.photons + 1), dtype=np.complex128)
+    flat[found.kept[sector]] = found.states[sector][:, 0]
+    psi = flat.reshape(model.n_atoms + 1, -1)
     moments = Moments((model.n_atoms,), psi, (0.0,))
     channels = channels_from_means({name: moments.mean(word) for name, word in channel_words(0, 0).items()})
     rate = "unit of the model's rates"
