@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import opendicke as od
-from opendicke import analysis
+from opendicke import analysis, units
 from opendicke.analysis import tunnelling
 from opendicke.grid import TAKEN
 from opendicke.observables.catalogue import select
@@ -28,6 +28,7 @@ COUPLINGS: dict[str, Any] = {"g_minus": 1.8, "g_plus": 0.782}
 SPIN, MODE = od.Spin(n_atoms=2, omega_a=1.0), od.Mode(omega_c=1.0, kappa=1.0)
 MODEL = od.DickeModel(n_atoms=2, **RATES, **COUPLINGS)  # in the bistable phase
 STATE = od.SpinCoherent(2.0, 1.0)
+LEVELS = analysis.energy_levels(MODEL.replace(kappa=0.0), k=14, tolerance=1e-4)
 LANDSCAPE = tunnelling.Landscape.of(MODEL)
 REGIONS = tunnelling.Regions.of(LANDSCAPE)
 LABELS = np.array([[0, 0, 1, 1, -1, 0, 2, 2, 2, 0]], dtype=np.int8)
@@ -79,6 +80,16 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "Schroedinger": (od.Schroedinger, {"photons": 3, "max_top_population": 1e-6, "max_memory": 1.0,
                                        "keep_states": (1.0,)}),
     "Eliminated": (od.Eliminated, {"order": 1, "max_memory": 1.0, "keep_states": (1.0,)}),
+    "from_experiment": (units.from_experiment, {"n_atoms": 10, "omega_a": 1.0, "detuning": -1.0, "shift": 0.1,
+                                                "linewidth": 1.0, "per_atom": 0.1}),
+    "raman_coupling": (units.raman_coupling, {"g0": 1.0, "rabi": 1.0, "detuning": 100.0}),
+    "recoil": (units.recoil, {"mass_u": 87.0, "wavelength_nm": 780.0}),
+    "cooperativity": (units.cooperativity, {"coupling": 1.0, "kappa": 1.0, "gamma": 1.0}),
+    "conventions": (units.conventions, {"model": MODEL}),
+    "energy_levels": (analysis.energy_levels, {"model": MODEL.replace(kappa=0.0), "k": 3, "photons": 8,
+                                               "tolerance": 1e-6, "max_memory": 1.0}),
+    "ground_state": (analysis.ground_state, {"model": MODEL.replace(kappa=0.0), "photons": 8, "tolerance": 1e-6}),
+    "level_statistics": (analysis.level_statistics, {"levels": LEVELS, "first": 1}),
     "Precision": (od.Precision, {"variable": "Sz", "absolute": 0.1, "times": (1.0,), "minimum": 4}),
     **{f"{type(method).__name__}.limits": (method.limits, {"model": MODEL}) for method in (
         od.NuHOPS(1), od.HOPS(1), od.TruncatedWigner(1), od.Lindblad(), od.MeanField(), od.Cumulants())},
@@ -140,7 +151,7 @@ SMALL = {"step", "times", "omega_a", "omega_c", "kappa", "coupling", "g_minus", 
 ELSEWHERE = {"VARIABLES", "Dask", "FailedTrajectoryWarning", "Inverted", "Limits", "MeanField", "Normal",
              "OrbitNotFoundError",
              "Processes", "Serial", "Store", "StoreError", "Threads", "TrajectoryError", "UnphysicalWarning",
-             "analysis", "cavities",
+             "analysis", "cavities", "units",
              "BISTABLE_CUT", "Classifier", "Crossing", "Escape", "Exponent", "Fit", "Landscape", "PassageCounter",
              "Passages", "Rate", "Regions", "Rates", "Watched", "WeakDampingWarning", "escape_rate",
              "instanton", "transition_line", "watch",

@@ -15,7 +15,7 @@ import pytest
 import opendicke
 
 README = Path(__file__).parent.parent / "README.md"
-NAMESPACES = (opendicke, opendicke.analysis, opendicke.analysis.tunnelling)
+NAMESPACES = (opendicke, opendicke.analysis, opendicke.analysis.tunnelling, opendicke.units)
 PUBLIC = {name: thing for space in NAMESPACES for name in space.__all__ if callable(thing := getattr(space, name))}
 
 
@@ -72,7 +72,7 @@ def test_an_undescribed_argument_is_found() -> None:
     assert undescribed(example) == ["second"]
 
 
-@pytest.mark.parametrize("page", ["models.md", "observables.md", "elimination.md", "closed.md"])
+@pytest.mark.parametrize("page", ["models.md", "observables.md", "elimination.md", "closed.md", "units.md"])
 def test_examples_of_a_page_run(page: str) -> None:
     blocks = re.findall(r"(?s)```python\n(.*?)```", (README.parent / "docs" / page).read_text(encoding="utf-8"))
     names: dict[str, Any] = {}

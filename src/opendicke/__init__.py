@@ -1,6 +1,6 @@
 """Open Dicke models, from one atom to a million, with error bars on everything."""
 
-from opendicke import analysis, cavities
+from opendicke import analysis, cavities, units
 from opendicke.comparison import compare
 from opendicke.ensemble.dask_executor import Dask
 from opendicke.ensemble.executors import Processes, Serial, Threads
@@ -84,6 +84,7 @@ __all__ = [
     "compare",
     "solve",
     "sweep",
+    "units",
     "word",
 ]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 #: Packages and modules whose names are public; of two with the same name the first is meant.
-PUBLIC = ("analysis", "plots", "files.py", "stored.py", "__init__.py")
+PUBLIC = ("analysis", "plots", "files.py", "units.py", "stored.py", "__init__.py")
 #: Defined in a module, or named in the ``__all__`` of one that hands on.
 NAMED = re.compile(r'^(?:(?:def|class) ([A-Za-z]\w*)|    "(\w+)",$)', re.MULTILINE)
 #: A line of ``opendicke.analysis.HOMES``.
