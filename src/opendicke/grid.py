@@ -41,6 +41,14 @@ COUNTS = (
     "unphysical_reasons",
     "integrated_until",
     "integration_message",
+    "lag",
+    "neglected",
+    "settles_in",
+    "min_eigenvalue",
+    "centre",
+    "states",
+    "norm_drift",
+    "energy_drift",
 )
 
 #: Further names in answers: what is kept of trajectories, dimensions, errors.

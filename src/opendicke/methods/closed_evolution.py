@@ -87,16 +87,14 @@ class Evolution:
 
     def attrs(self) -> dict[str, Any]:
         """What there is to say of it."""
-        found = {
+        return {
             "photons": one_or_all(self.photons),
             "top_population": one_or_all(tuple(self._top.tolist())),
             "centre": one_or_all(self.centres),
             "states": self._most,
             "norm_drift": self._norm,
+            "energy_drift": math.nan if self._moving else float(np.ptp(self._energies)),
         }
-        if self._energies:
-            found["energy_drift"] = float(np.ptp(self._energies))
-        return found
 
     def _piece(self, now: float, end: float) -> float:
         """Advance towards ``end``; the time that is reached: ``now`` if the cutoff had to be raised first."""

@@ -54,8 +54,9 @@ class Schroedinger:
 
     Returns (from :func:`opendicke.solve`), in the Dataset's attrs:
         ``photons`` and ``top_population``; ``centre``, the amplitude from which photons are counted;
-        ``states``, how many of the basis are reached; ``norm_drift`` and, of constant models, ``energy_drift``: the
-        largest changes of :math:`\langle\psi|\psi\rangle` and :math:`\langle H\rangle`, which are conserved.
+        ``states``, how many of the basis are reached; ``norm_drift`` and ``energy_drift``: the largest
+        changes of :math:`\langle\psi|\psi\rangle` and, for constant rates (else NaN), of :math:`\langle H\rangle`,
+        which are conserved.
 
     Raises:
         ValueError, TypeError: for an option out of range; for κ > 0 and mixed initial states; for ``photons`` that are
