@@ -7,6 +7,7 @@ from opendicke.ensemble.executors import Processes, Serial, Threads
 from opendicke.ensemble.run import TrajectoryError
 from opendicke.ensemble.store import Store, StoreError
 from opendicke.methods.cumulants import Cumulants, UnphysicalWarning
+from opendicke.methods.gaussian_trajectories import GaussianTrajectories
 from opendicke.methods.hops import HOPS
 from opendicke.methods.lindblad import Lindblad
 from opendicke.methods.mean_field import MeanField
@@ -48,6 +49,7 @@ __all__ = [
     "DickeModel",
     "EntangledSpins",
     "FailedTrajectoryWarning",
+    "GaussianTrajectories",
     "Inverted",
     "Limits",
     "Lindblad",

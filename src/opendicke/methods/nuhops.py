@@ -13,7 +13,6 @@ from opendicke import checks, signals
 from opendicke.description import LIMIT
 from opendicke.engine.compile import NUMERICS
 from opendicke.engine.gram import Plan
-from opendicke.engine.noise import NoisePath, OrnsteinUhlenbeck
 from opendicke.engine.trajectory import (
     DROPPED,
     MOST_LEVELS,
@@ -32,7 +31,7 @@ from opendicke.integration import check_duration
 from opendicke.methods.cutoffs import thermal_photons
 from opendicke.methods.gauge import real_couplings
 from opendicke.methods.mean_field import drive_rate, field_rate
-from opendicke.methods.moving import Surroundings, check_bath
+from opendicke.methods.moving import STEP_TIMES_RATE, check_bath, draw_path, noise_of, noise_step
 from opendicke.methods.precision import Precision
 from opendicke.methods.sampled import Sampled, Simulator, kept_rows, kept_states, words_averaged
 from opendicke.methods.weak_damping import check_conservation, check_memory
@@ -42,10 +41,6 @@ from opendicke.problem import Limits, Problem, Solution
 from opendicke.states import SpinCoherent, cavity_start
 from opendicke.system import fastest_rate
 from opendicke.words import Word
-
-#: Noise step times the fastest rate of the model. At Fig. 1's parameters, t = 4, the median error of <S>/j along one
-#: noise path is then 1e-6 at N = 200 and 1e-5 at N <= 20, and falls with the third power of the step.
-STEP_TIMES_RATE = 0.16
 
 #: A cavity forgets slowly if κ is below this times the rate at which its coupling moves the spins, and for more than so
 #: many atoms, whose distances in phase space grow with √N, below one over N of that.
@@ -213,14 +208,9 @@ class NuHOPSSimulator(Simulator[NuHOPS]):
     def __init__(self, problem: Problem, options: NuHOPS) -> None:
         check_duration(problem, _turning(problem))
         model, self._gauge = real_couplings(problem.model)
-        self.dynamics, rate = _dynamics(model, options)
-        # without any rate nothing moves, and one step per interval will do
-        default = STEP_TIMES_RATE / rate if rate > 0 else math.inf
-        super().__init__(problem, options, options.step or min(default, float(problem.times[-1]) or 1.0))
-        steps = self.steps
-        self._noise: OrnsteinUhlenbeck | Surroundings = (
-            OrnsteinUhlenbeck(steps, model.omega_c, model.kappa) if model.is_everyday else Surroundings(model, steps)
-        )
+        self.dynamics = _dynamics(model, options)
+        super().__init__(problem, options, noise_step(model.system, options.step, float(problem.times[-1])))
+        self._noise = noise_of(model, self.steps)
         self._frame = self._gauge.frame(problem.state.frame())
         self._kept = frozenset(_breaks(problem.times, self.hits, options.keep_states))
         self._plan = Plan.of(problem.words) if problem.words else None
@@ -233,19 +223,13 @@ class NuHOPSSimulator(Simulator[NuHOPS]):
         state = initial_state(self._frame, 0j, self.options.dtype, self.problem.model.n_atoms)
         propagate(state, self.dynamics, path, np.full(1, -1), 0)
 
-    def _path(self, rng: np.random.Generator, start: complex | None) -> NoisePath:
-        """The noise of one trajectory, from ``start`` if it is given."""
-        if isinstance(self._noise, Surroundings):
-            return self._noise.sample(rng, start)
-        return self._noise.sample(rng) if start is None else self._noise.extend(rng, start)[0]
-
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""
         problem, options = self.problem, self.options
         n_atoms, rng = problem.model.n_atoms, self.stream(index)
         spin = None if isinstance(problem.state, SpinCoherent) else problem.state.amplitudes(n_atoms, rng)
         start = self._gauge.point(cavity_start(problem.state, rng))
-        path = self._path(rng, start.noise)
+        path = draw_path(self._noise, rng, start.noise)
         state = initial_state(self._frame, start.alpha, options.dtype, n_atoms, spin, start.levels)
         channels, psi, frames = np.empty((problem.times.size, len(CHANNELS))), [], []
         words = np.empty((problem.times.size, len(problem.words)), dtype=np.complex128)
@@ -323,8 +307,8 @@ def weakly_damped(model: DickeModel) -> bool:
     return model.n_atoms <= MOST_ATOMS and forgets_slowly(model)
 
 
-def _dynamics(model: DickeModel, options: NuHOPS) -> tuple[Dynamics, float]:
-    """The engine's parameters, and the fastest rate of the model."""
+def _dynamics(model: DickeModel, options: NuHOPS) -> Dynamics:
+    """The engine's parameters."""
     root = math.sqrt(model.n_atoms)
     rate = fastest_rate(model.system)
     # Of what moves the engine is told at every step; here only whether S^y couples at all counts.
@@ -332,7 +316,7 @@ def _dynamics(model: DickeModel, options: NuHOPS) -> tuple[Dynamics, float]:
     omega_a, omega_c, kappa = (0.0, 0.0, 0.0) if moving else (model.omega_a, model.omega_c, model.kappa)
     big_g = 0.0 if moving else model.g_minus + model.g_plus
     big_d = float(not model.is_balanced) if moving else model.g_minus - model.g_plus
-    dynamics = Dynamics(
+    return Dynamics(
         j=model.n_atoms / 2,
         omega_a=omega_a,
         omega_c=omega_c,
@@ -344,4 +328,3 @@ def _dynamics(model: DickeModel, options: NuHOPS) -> tuple[Dynamics, float]:
         memory_limit=int(options.max_memory * 2**30),
         weakly_damped=weakly_damped(model),
     )
-    return dynamics, rate

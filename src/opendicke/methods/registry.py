@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from opendicke.methods.cumulants import Cumulants
+from opendicke.methods.gaussian_trajectories import GaussianTrajectories
 from opendicke.methods.hops import HOPS
 from opendicke.methods.lindblad import Lindblad
 from opendicke.methods.mean_field import MeanField
@@ -13,5 +14,6 @@ from opendicke.methods.truncated_wigner import TruncatedWigner
 
 #: Name -> class, as study files, the command line and stored studies know them.
 METHODS: dict[str, Any] = {
-    method.__name__: method for method in (NuHOPS, HOPS, TruncatedWigner, Lindblad, MeanField, Cumulants)
+    method.__name__: method
+    for method in (NuHOPS, HOPS, TruncatedWigner, GaussianTrajectories, Lindblad, MeanField, Cumulants)
 }
