@@ -167,9 +167,9 @@ def end(model: od.DickeModel, path: NoisePath, general: bool = False) -> np.ndar
         nothing = (0 * path.middle, 0 * path.slope, np.zeros(hits.size, dtype=complex))
         flow = module._network_flow(model.system, lights, path.steps)
         arrays = frame[None], np.array([3 - 2j]), np.array([0.1j])
-        record, _ = flow.run(*arrays, [path], [nothing], hits, 1)
+        record, _, _ = flow.run(*arrays, [path], [nothing], hits, 1)
     else:
-        record, _ = module._pair_flow(model).run(frame, 3 - 2j, 0.1j, path, hits, 1)
+        record, _, _ = module._pair_flow(model).run(frame, 3 - 2j, 0.1j, path, hits, 1)
     scale = np.repeat([model.n_atoms, model.n_atoms**2, math.sqrt(model.n_atoms), model.n_atoms], [3, 6, 2, 3])
     scale = np.concatenate([scale, [model.n_atoms**2], np.full(6, model.n_atoms**1.5)])
     found: np.ndarray = record.channels(np.array([float(model.n_atoms)]))[0, 0, 0] / scale

@@ -38,11 +38,10 @@ from numpy.typing import NDArray
 
 from opendicke.engine.compile import compiled, inlined
 from opendicke.engine.gaussian_moments import Record, factor, solve
-from opendicke.engine.gaussian_pair import MOST, SWING, TOO_MANY
+from opendicke.engine.gaussian_pair import MOST, SWING
 from opendicke.engine.moving import parabolas
 from opendicke.engine.noise import NoisePath
 from opendicke.engine.system_flow import SpinRates
-from opendicke.engine.trajectory import TrajectoryFailure
 
 Vector = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -89,7 +88,7 @@ class NetworkFlow:
     def run(
         self, frames: Vector, fields: Complex, squeezing: Complex, paths: Sequence[NoisePath],
         light: Sequence[tuple[Complex, ...]], hits: NDArray[np.int64], moments: int,
-    ) -> tuple[Record, float]:  # fmt: skip
+    ) -> tuple[Record, float, int]:  # fmt: skip
         """One trajectory.
 
         Args:
@@ -102,10 +101,7 @@ class NetworkFlow:
             moments: length of the answer.
 
         Returns:
-            The states, and the least mean spin over N on the way.
-
-        Raises:
-            TrajectoryFailure: where the Gaussian can no longer be normalised.
+            The states; the least mean spin over N on the way; and the step at which it ended, as that of a pair does.
         """
         spins, modes = self.atoms.size, fields.size
         noise = (np.stack([getattr(path, part) for path in paths], axis=-1) for part in ("middle", "slope"))
@@ -115,9 +111,7 @@ class NetworkFlow:
         start = (np.ascontiguousarray(np.swapaxes(frames, 1, 2)[:, :2]), fields.copy(), pairs, np.zeros_like(fields))
         record, steps = Record.empty(moments, spins, modes), paths[0].steps
         step, least = _propagate(self.atoms, self.rates, self.w, steps, lines, hits, start, record)
-        if step <= steps.size:
-            raise TrajectoryFailure(TOO_MANY, step)
-        return record, least
+        return record, least, step
 
 
 # Below, a state is (axes, α, Z, q), ``axes`` (spins, 2, 3) the laboratory's x and y axes in the spins' frames.

@@ -33,14 +33,11 @@ from numpy.typing import NDArray
 from opendicke.engine.compile import compiled, inlined
 from opendicke.engine.gaussian_moments import Record
 from opendicke.engine.noise import NoisePath
-from opendicke.engine.trajectory import TrajectoryFailure
 
 #: Largest phase through which rates turn frame or parameters in a substep.
 SWING = 1.5
 #: Beyond so many there is no use in going on.
 MOST = 1e6
-#: Why a trajectory ends early.
-TOO_MANY = "its Gaussian state holds N/2 excitations or has no norm"
 
 
 class PairFlow:
@@ -59,7 +56,7 @@ class PairFlow:
     def run(
         self, frame: NDArray[np.float64], amplitude: complex, squeezing: complex, path: NoisePath,
         hits: NDArray[np.int64], moments: int,
-    ) -> tuple[Record, float]:  # fmt: skip
+    ) -> tuple[Record, float, int]:  # fmt: skip
         """One trajectory.
 
         Args:
@@ -71,18 +68,14 @@ class PairFlow:
             moments: length of the answer.
 
         Returns:
-            The states, and the least mean spin over N on the way.
-
-        Raises:
-            TrajectoryFailure: where the Gaussian can no longer be normalised.
+            The states; the least mean spin over N on the way; and the step at which it ended, because the Gaussian has
+            no norm any more: what it hits, and all later states, are not filled. Behind the last one if all is well.
         """
         record = Record.empty(moments, 1, 1)
         first, second = (tuple(map(float, axis)) for axis in frame.T[:2])
         start = (*first, *second, 0j, complex(amplitude), 0j, 0j, complex(squeezing))
         step, least = _propagate(self._model, self._w, path.steps, path.middle, path.slope, hits, start, record)
-        if step <= path.steps.size:
-            raise TrajectoryFailure(TOO_MANY, step)
-        return record, least / self._model[0]
+        return record, least / self._model[0], step
 
 
 # Below, a state is (X, Y, x, α, y, q, u): three components each of X and Y, the rest complex;

@@ -36,6 +36,8 @@ from opendicke.words import Word
 #: spins and modes (measured at the parameters of figure 1, t = 20, and with up to 8 spins and modes).
 SECONDS_PER_STEP, SECONDS_PER_SYSTEM_STEP, SECONDS_PER_CUBE = 5e-7, 4e-6, 1e-7
 MEMORY = 1e6
+#: Why a trajectory ends early.
+TOO_MANY = "its Gaussian state holds N/2 excitations or has no norm"
 REASON = (
     "Neglects what is not Gaussian in a trajectory: spins are off by a few, whatever N is, and with less than about "
     "300 atoms some trajectories fail."
@@ -177,14 +179,32 @@ class GaussianSimulator(Simulator[GaussianTrajectories]):
 
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""
-        try:
-            record, least = self._run(self.stream(index), self.steps.size)
-        except TrajectoryFailure as failure:
-            raise self.stopped(index, failure.step, failure) from failure
+        record, least, end = self._run(self.stream(index), self.steps.size)
+        if end <= self.steps.size:
+            raise self.stopped(index, end, TrajectoryFailure(TOO_MANY, end))
         return self._sample(record, {"largest_excitation": 0.5 - least})
 
-    def _run(self, rng: np.random.Generator, last: int) -> tuple[Record, float]:
-        """The first steps of a trajectory, up to ``last``; and the least mean spin over N."""
+    def copy(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], bool]:
+        """The channels of one trajectory of one spin and one mode, (times, channels); and whether it came through.
+
+        One that does not keeps the last channels that it had: these too are a function of its noise alone.
+        """
+        record, _, end = self._run(rng, self.steps.size)
+        channels = record.channels(self._atoms)[:, 0, 0]
+        if end <= self.steps.size:
+            had = int((self.hits[:end] >= 0).sum())
+            channels[had:] = channels[had - 1] if had > 0 else self._first()
+        return self._gauge.channels(channels), end > self.steps.size
+
+    def _first(self) -> NDArray[np.float64]:
+        """The channels of the state of spin and empty cavity at the start."""
+        record = Record.empty(1, 1, 1)
+        record.frames[0] = self._frames
+        found: NDArray[np.float64] = record.channels(self._atoms)[0, 0, 0]
+        return found
+
+    def _run(self, rng: np.random.Generator, last: int) -> tuple[Record, float, int]:
+        """The first steps of a trajectory, up to ``last``; see :meth:`opendicke.engine.gaussian_pair.PairFlow.run`."""
         hits, moments = self.hits[: last + 1], self.problem.times.size
         points = [
             self._gauge.point(cavities.coherent(one) if isinstance(one, complex) else one.draw(rng))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks, signals
-from opendicke.description import LIMIT
+from opendicke.description import LIMIT, added
 from opendicke.engine.compile import NUMERICS
 from opendicke.engine.gram import Plan
 from opendicke.engine.trajectory import (
@@ -28,6 +28,7 @@ from opendicke.ensemble.padding import stack_padded
 from opendicke.ensemble.run import Ensemble, Sample
 from opendicke.ensemble.streams import stream
 from opendicke.integration import check_duration
+from opendicke.methods.control import ControlledSimulator, tell, why_not
 from opendicke.methods.cutoffs import thermal_photons
 from opendicke.methods.gauge import real_couplings
 from opendicke.methods.mean_field import drive_rate, field_rate
@@ -48,6 +49,8 @@ WEAK, FEW_ATOMS = 0.1, 15
 #: What is faint is kept up to so many atoms. More hold so many photons (50 and up at ordinary couplings) that what
 #: comes back falls below double precision, and keeping all would cost hundreds of times as much.
 MOST_ATOMS = 100
+#: From so many atoms on Gaussian copies reduce errors by more than they cost (see docs/methods.md).
+WORTHWHILE = 200
 #: How much longer a weakly damped trajectory takes for it (2 to 10 measured, N = 1 to 50; up to 26 at N = 100, κ = 0).
 WEAK_COST = 6.0
 
@@ -98,6 +101,11 @@ class NuHOPS(Sampled):
             on the Dicke states |j, j−n> along the third row of ``psi_frame``. Spin Q functions, density matrices and
             entanglement are computed from them.
         max_memory: memory that one trajectory may take, in GiB; one that needs more fails, and is reported.
+        control: "gaussian" runs beside each trajectory a copy of it, and others, as
+            :class:`opendicke.GaussianTrajectories`, and takes off what these show to be chance: the same means,
+            exactly, with smaller error bars (:mod:`opendicke.methods.control`). It is done to variables; words and what
+            is kept stay as they are. "auto" does so where it pays: from 200 atoms on, for states and light that the
+            copies take.
 
     Raises:
         ValueError, TypeError: for an option out of range; the message names it.
@@ -128,6 +136,7 @@ class NuHOPS(Sampled):
     keep_trajectories: bool = False
     keep_states: tuple[float, ...] = ()
     max_memory: float = field(default=2.0, metadata=LIMIT)
+    control: Literal["gaussian", "auto"] | None = field(default=None, metadata=added("0.2", neutral=None))
 
     kept: ClassVar[dict[str, str]] = {
         "Sx_trajectory": "<Sx> of one trajectory",
@@ -145,6 +154,8 @@ class NuHOPS(Sampled):
         checks.choice("dtype", self.dtype, ("float64", "float32"))
         object.__setattr__(self, "keep_states", checks.some_times("keep_states", self.keep_states))
         checks.set_real(self, "max_memory", minimum=2.0**-10)
+        if self.control is not None:
+            checks.choice("control", self.control, ("gaussian", "auto"))
 
     def limits(self, model: Model) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
@@ -186,9 +197,12 @@ class NuHOPS(Sampled):
     def check_words(self, words: tuple[Word, ...]) -> None:
         """Answers all of them."""
 
-    def simulator(self, problem: Problem) -> NuHOPSSimulator:
+    def simulator(self, problem: Problem) -> NuHOPSSimulator | ControlledSimulator:
         """What runs one trajectory."""
-        return NuHOPSSimulator(problem, self)
+        exact = NuHOPSSimulator(problem, self)
+        if self.control is None or (self.control == "auto" and not worthwhile(problem, self)):
+            return exact
+        return ControlledSimulator(exact)
 
     def finish(self, problem: Problem, ensemble: Ensemble, solution: Solution) -> None:
         """Check what is conserved and what may come back, and add the states that were kept."""
@@ -196,6 +210,8 @@ class NuHOPS(Sampled):
         if forgets_slowly(problem.model):
             cut, _ = demands(self.tol, np.dtype(self.dtype), weakly_damped(problem.model))
             check_memory(problem, solution, LEVEL_TOL * cut)
+        if "plain" in ensemble.batches:
+            tell(ensemble, solution)
         if self.keep_states:
             kept_states(ensemble, solution, problem.times[kept_rows(problem.times, self.keep_states)])
 
@@ -305,6 +321,12 @@ def forgets_slowly(model: DickeModel) -> bool:
 def weakly_damped(model: DickeModel) -> bool:
     """Whether trajectories keep and resolve what is faint: where the cavity forgets slowly and that is enough."""
     return model.n_atoms <= MOST_ATOMS and forgets_slowly(model)
+
+
+def worthwhile(problem: Problem, options: NuHOPS) -> bool:
+    """Whether there are Gaussian copies of a problem's trajectories, close enough that they are worth their cost."""
+    enough = problem.model.n_atoms >= WORTHWHILE and not forgets_slowly(problem.model)
+    return enough and not why_not(problem, options)
 
 
 def _dynamics(model: DickeModel, options: NuHOPS) -> Dynamics:
