@@ -70,7 +70,11 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "dicke_amplitudes": (STATE.dicke_amplitudes, {"n_atoms": 3}),
     "select": (select, {"observables": ["Sz"]}),
     "NuHOPS": (od.NuHOPS, {"trajectories": 3, "seed": 1, "point": 0, "tol": 1e-4, "step": 0.1, "feedback": 2.0,
-                           "dtype": "float32", "precision": None, "keep_trajectories": True, "keep_states": (1.0,)}),
+                           "dtype": "float32", "precision": None, "keep_trajectories": True, "keep_states": (1.0,),
+                           "control": None}),
+    "GaussianTrajectories": (od.GaussianTrajectories, {
+        "trajectories": 3, "seed": 1, "point": 0, "step": 0.1, "precision": None, "keep_trajectories": True,
+        "keep_states": (1.0,)}),
     "HOPS": (od.HOPS, {"trajectories": 3, "seed": 1, "point": 0, "depth": 20, "step": 0.1, "precision": None,
                        "max_top_level": 1e-3, "max_memory": 1.0}),
     "TruncatedWigner": (od.TruncatedWigner, {"trajectories": 3, "seed": 1, "point": 0, "sampling": "exact", "step": 0.1,
@@ -92,7 +96,8 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "level_statistics": (analysis.level_statistics, {"levels": LEVELS, "first": 1}),
     "Precision": (od.Precision, {"variable": "Sz", "absolute": 0.1, "times": (1.0,), "minimum": 4}),
     **{f"{type(method).__name__}.limits": (method.limits, {"model": MODEL}) for method in (
-        od.NuHOPS(1), od.HOPS(1), od.TruncatedWigner(1), od.Lindblad(), od.MeanField(), od.Cumulants())},
+        od.NuHOPS(1), od.HOPS(1), od.TruncatedWigner(1), od.GaussianTrajectories(1), od.Lindblad(), od.MeanField(),
+        od.Cumulants())},
     "solve": (od.solve, {"model": MODEL, "state": STATE, "times": [0.0, 1.0], "method": od.MeanField(),
                          "observables": ["Sz"], "executor": od.Serial(), "progress": False, "timeout": 10.0}),
     "compare": (od.compare, {"model": MODEL, "state": STATE, "times": [0.0, 1.0], "methods": [od.MeanField()],

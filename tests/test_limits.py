@@ -21,6 +21,7 @@ METHODS = [
     od.Cumulants(),
     od.Cumulants(order=3),
     od.TruncatedWigner(trajectories=300),
+    od.GaussianTrajectories(trajectories=300),
 ]
 
 
@@ -32,7 +33,8 @@ def kind(method: Any) -> str:
 def test_estimates_are_of_the_right_size(method: Any) -> None:
     """Within a factor of 10 in time: machines differ, and others may be at work on this one."""
     stop = 10.0
-    model = BELOW if isinstance(method, od.Cumulants) else FIG1  # above threshold cumulants end unphysical
+    # above threshold cumulants end unphysical, and Gaussian trajectories of few atoms come to no end
+    model = BELOW if isinstance(method, od.Cumulants | od.GaussianTrajectories) else FIG1
     od.solve(model, TILTED, [0.1], method, executor=od.Serial())  # compiles
     began = time.process_time()
     od.solve(model, TILTED, [stop], method, ["Sz"], executor=od.Serial())

@@ -8,6 +8,7 @@ from opendicke.ensemble.run import TrajectoryError
 from opendicke.ensemble.store import Store, StoreError
 from opendicke.methods.cumulants import Cumulants, UnphysicalWarning
 from opendicke.methods.eliminated import Eliminated
+from opendicke.methods.gaussian_trajectories import GaussianTrajectories
 from opendicke.methods.hops import HOPS
 from opendicke.methods.lindblad import Lindblad
 from opendicke.methods.mean_field import MeanField
@@ -51,6 +52,7 @@ __all__ = [
     "Eliminated",
     "EntangledSpins",
     "FailedTrajectoryWarning",
+    "GaussianTrajectories",
     "Inverted",
     "Limits",
     "Lindblad",

@@ -107,7 +107,7 @@ def _check_words(problem: Problem, method: Any) -> None:
     for word in problem.words:
         check_word(word, *problem.system.shape)
     if problem.words and not hasattr(method, "check_words"):
-        hint = "NuHOPS, Lindblad, TruncatedWigner and MeanField answer words."
+        hint = "NuHOPS, Lindblad, TruncatedWigner, GaussianTrajectories and MeanField answer words."
         got = ", ".join(word.name for word in problem.words)
         raise checks.refuse("observables", f"names of variables for {type(method).__name__}", got, hint)
     if problem.words:

@@ -8,7 +8,7 @@ linear in the means (jackknife).
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -102,7 +102,7 @@ class Ensemble:
         if len(self.indices) < 2:
             return "?"
         errors, means = 0.0, 0.0
-        for name in self.batches:
+        for name in self.batches.keys() - {"plain"}:  # which a control has been taken off
             moments = self.moments(name)
             errors, means = errors + float((moments.sem**2).sum()), means + float((moments.mean**2).sum())
         return f"{100 * (errors / means) ** 0.5:.2g}%" if means > 0 else "?"
@@ -159,6 +159,19 @@ def blocks(trajectories: int, first: int = 0) -> Iterator[range]:
         first += size
 
 
+class Pilot(Protocol):
+    """Decides by the first trajectories how the others are run, and what of each one is averaged."""
+
+    @property
+    def size(self) -> int:
+        """How many are the first."""
+        ...
+
+    def __call__(self, outcomes: list[Outcome]) -> tuple[Simulator, Callable[[int, Sample], Sample]]:
+        """The simulator of the others, and what turns any sample, given its index, into the one that is reduced."""
+        ...
+
+
 class StopRule(Protocol):
     """Decides when an ensemble is large enough."""
 
@@ -177,6 +190,7 @@ def run_ensemble(
     executor: Executor,
     progress: Progress,
     enough: StopRule | None = None,
+    pilot: Pilot | None = None,
 ) -> Ensemble:
     """Run trajectories 0 … ``trajectories`` − 1 and reduce them, in order.
 
@@ -186,6 +200,7 @@ def run_ensemble(
         executor: who runs the blocks. One that stops early (a timeout) leaves a shorter ensemble.
         progress: told of every finished block.
         enough: asked after every BATCHES trajectories whether to stop.
+        pilot: asked about the first ones, if there is one, before any is reduced.
 
     Returns:
         The reduced ensemble.
@@ -194,22 +209,46 @@ def run_ensemble(
     whole = Ensemble()
     notes: dict[str, str] = {}
     looked = time.monotonic()
-    results: Iterator[list[Outcome]]
     with (
         announcing(lambda: announce(progress, COMPILING)),
-        closing(executor.map(BlockRunner(simulate), blocks(trajectories))) as results,
+        closing(_outcomes(simulate, trajectories, executor, progress, pilot)) as results,
     ):
-        for outcomes in results:
+        for outcomes, told in results:
             before = whole.size
             stop = _take(whole, outcomes, enough)
             if time.monotonic() - looked > LOOK_EVERY:
                 notes["error"] = enough.note(whole) if enough is not None else whole.spread()
                 looked = time.monotonic()
             peaks = {name: f"{value:g}" for name, value in whole.peaks.items()}
-            progress.advance(whole.size - before, **peaks, **notes)
+            progress.advance(whole.size - before - told, **peaks, **notes)
             if stop:
                 break
     return whole
+
+
+def _outcomes(
+    simulate: Simulator, trajectories: int, executor: Executor, progress: Progress, pilot: Pilot | None
+) -> Iterator[tuple[list[Outcome], int]]:
+    """Outcomes in the order of their indices, and of how many of them ``progress`` knows already."""
+    first, revise = 0, None
+    if pilot is not None:
+        gathered: list[Outcome] = []
+        first = min(pilot.size, trajectories)
+        with closing(executor.map(BlockRunner(simulate), blocks(first))) as results:
+            for outcomes in results:
+                gathered += outcomes
+                progress.advance(len(outcomes))
+        simulate, revise = pilot(gathered)
+        yield _revised(gathered, revise), len(gathered)
+        if len(gathered) < first:  # the executor has stopped early
+            return
+    with closing(executor.map(BlockRunner(simulate), blocks(trajectories, first))) as results:
+        for outcomes in results:
+            yield (outcomes if revise is None else _revised(outcomes, revise)), 0
+
+
+def _revised(outcomes: list[Outcome], revise: Callable[[int, Sample], Sample]) -> list[Outcome]:
+    return [(index, one if isinstance(one, str) else revise(index, one)) for index, one in outcomes]
 
 
 def _take(whole: Ensemble, outcomes: list[Outcome], enough: StopRule | None) -> bool:

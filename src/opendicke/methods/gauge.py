@@ -122,6 +122,11 @@ def real_couplings(model: DickeModel) -> tuple[DickeModel, Gauge]:
     return model.replace(**changes), gauge
 
 
+def phases_are_fixed(model: DickeModel) -> bool:
+    """Whether the phases of the couplings do not move."""
+    return signals.phase(model.g_minus) is not None and signals.phase(model.g_plus) is not None
+
+
 def real_problem(problem: Problem, whose: str) -> tuple[Problem, Gauge]:
     """The problem with real couplings that ``problem`` is, for ``whose``: what takes coherent everyday ones only."""
     if problem.model.is_everyday:

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks, signals
-from opendicke.description import LIMIT
+from opendicke.description import LIMIT, added
 from opendicke.engine.compile import NUMERICS
 from opendicke.engine.gram import Plan
-from opendicke.engine.noise import NoisePath, OrnsteinUhlenbeck
 from opendicke.engine.trajectory import (
     DROPPED,
     MOST_LEVELS,
@@ -29,10 +28,11 @@ from opendicke.ensemble.padding import stack_padded
 from opendicke.ensemble.run import Ensemble, Sample
 from opendicke.ensemble.streams import stream
 from opendicke.integration import check_duration
+from opendicke.methods.control import ControlledSimulator, tell, why_not
 from opendicke.methods.cutoffs import thermal_photons
 from opendicke.methods.gauge import real_couplings
 from opendicke.methods.mean_field import drive_rate, field_rate
-from opendicke.methods.moving import Surroundings, check_bath
+from opendicke.methods.moving import STEP_TIMES_RATE, check_bath, draw_path, noise_of, noise_step
 from opendicke.methods.precision import Precision
 from opendicke.methods.sampled import Sampled, Simulator, kept_rows, kept_states, words_averaged
 from opendicke.methods.weak_damping import check_conservation, check_memory
@@ -43,16 +43,14 @@ from opendicke.states import SpinCoherent, cavity_start
 from opendicke.system import fastest_rate
 from opendicke.words import Word
 
-#: Noise step times the fastest rate of the model. At Fig. 1's parameters, t = 4, the median error of <S>/j along one
-#: noise path is then 1e-6 at N = 200 and 1e-5 at N <= 20, and falls with the third power of the step.
-STEP_TIMES_RATE = 0.16
-
 #: A cavity forgets slowly if κ is below this times the rate at which its coupling moves the spins, and for more than so
 #: many atoms, whose distances in phase space grow with √N, below one over N of that.
 WEAK, FEW_ATOMS = 0.1, 15
 #: What is faint is kept up to so many atoms. More hold so many photons (50 and up at ordinary couplings) that what
 #: comes back falls below double precision, and keeping all would cost hundreds of times as much.
 MOST_ATOMS = 100
+#: From so many atoms on Gaussian copies reduce errors by more than they cost (see docs/methods.md).
+WORTHWHILE = 200
 #: How much longer a weakly damped trajectory takes for it (2 to 10 measured, N = 1 to 50; up to 26 at N = 100, κ = 0).
 WEAK_COST = 6.0
 
@@ -103,6 +101,11 @@ class NuHOPS(Sampled):
             on the Dicke states |j, j−n> along the third row of ``psi_frame``. Spin Q functions, density matrices and
             entanglement are computed from them.
         max_memory: memory that one trajectory may take, in GiB; one that needs more fails, and is reported.
+        control: "gaussian" runs beside each trajectory a copy of it, and others, as
+            :class:`opendicke.GaussianTrajectories`, and takes off what these show to be chance: the same means,
+            exactly, with smaller error bars (:mod:`opendicke.methods.control`). It is done to variables; words and what
+            is kept stay as they are. "auto" does so where it pays: from 200 atoms on, for states and light that the
+            copies take.
 
     Raises:
         ValueError, TypeError: for an option out of range; the message names it.
@@ -133,6 +136,7 @@ class NuHOPS(Sampled):
     keep_trajectories: bool = False
     keep_states: tuple[float, ...] = ()
     max_memory: float = field(default=2.0, metadata=LIMIT)
+    control: Literal["gaussian", "auto"] | None = field(default=None, metadata=added("0.2", neutral=None))
 
     kept: ClassVar[dict[str, str]] = {
         "Sx_trajectory": "<Sx> of one trajectory",
@@ -150,6 +154,8 @@ class NuHOPS(Sampled):
         checks.choice("dtype", self.dtype, ("float64", "float32"))
         object.__setattr__(self, "keep_states", checks.some_times("keep_states", self.keep_states))
         checks.set_real(self, "max_memory", minimum=2.0**-10)
+        if self.control is not None:
+            checks.choice("control", self.control, ("gaussian", "auto"))
 
     def limits(self, model: Model) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
@@ -191,9 +197,12 @@ class NuHOPS(Sampled):
     def check_words(self, words: tuple[Word, ...]) -> None:
         """Answers all of them."""
 
-    def simulator(self, problem: Problem) -> NuHOPSSimulator:
+    def simulator(self, problem: Problem) -> NuHOPSSimulator | ControlledSimulator:
         """What runs one trajectory."""
-        return NuHOPSSimulator(problem, self)
+        exact = NuHOPSSimulator(problem, self)
+        if self.control is None or (self.control == "auto" and not worthwhile(problem, self)):
+            return exact
+        return ControlledSimulator(exact)
 
     def finish(self, problem: Problem, ensemble: Ensemble, solution: Solution) -> None:
         """Check what is conserved and what may come back, and add the states that were kept."""
@@ -201,6 +210,8 @@ class NuHOPS(Sampled):
         if forgets_slowly(problem.model):
             cut, _ = demands(self.tol, np.dtype(self.dtype), weakly_damped(problem.model))
             check_memory(problem, solution, LEVEL_TOL * cut)
+        if "plain" in ensemble.batches:
+            tell(ensemble, solution)
         if self.keep_states:
             kept_states(ensemble, solution, problem.times[kept_rows(problem.times, self.keep_states)])
 
@@ -213,14 +224,9 @@ class NuHOPSSimulator(Simulator[NuHOPS]):
     def __init__(self, problem: Problem, options: NuHOPS) -> None:
         check_duration(problem, _turning(problem))
         model, self._gauge = real_couplings(problem.model)
-        self.dynamics, rate = _dynamics(model, options)
-        # without any rate nothing moves, and one step per interval will do
-        default = STEP_TIMES_RATE / rate if rate > 0 else math.inf
-        super().__init__(problem, options, options.step or min(default, float(problem.times[-1]) or 1.0))
-        steps = self.steps
-        self._noise: OrnsteinUhlenbeck | Surroundings = (
-            OrnsteinUhlenbeck(steps, model.omega_c, model.kappa) if model.is_everyday else Surroundings(model, steps)
-        )
+        self.dynamics = _dynamics(model, options)
+        super().__init__(problem, options, noise_step(model.system, options.step, float(problem.times[-1])))
+        self._noise = noise_of(model, self.steps)
         self._frame = self._gauge.frame(problem.state.frame())
         self._kept = frozenset(_breaks(problem.times, self.hits, options.keep_states))
         self._plan = Plan.of(problem.words) if problem.words else None
@@ -233,19 +239,13 @@ class NuHOPSSimulator(Simulator[NuHOPS]):
         state = initial_state(self._frame, 0j, self.options.dtype, self.problem.model.n_atoms)
         propagate(state, self.dynamics, path, np.full(1, -1), 0)
 
-    def _path(self, rng: np.random.Generator, start: complex | None) -> NoisePath:
-        """The noise of one trajectory, from ``start`` if it is given."""
-        if isinstance(self._noise, Surroundings):
-            return self._noise.sample(rng, start)
-        return self._noise.sample(rng) if start is None else self._noise.extend(rng, start)[0]
-
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""
         problem, options = self.problem, self.options
         n_atoms, rng = problem.model.n_atoms, self.stream(index)
         spin = None if isinstance(problem.state, SpinCoherent) else problem.state.amplitudes(n_atoms, rng)
         start = self._gauge.point(cavity_start(problem.state, rng))
-        path = self._path(rng, start.noise)
+        path = draw_path(self._noise, rng, start.noise)
         state = initial_state(self._frame, start.alpha, options.dtype, n_atoms, spin, start.levels)
         channels, psi, frames = np.empty((problem.times.size, len(CHANNELS))), [], []
         words = np.empty((problem.times.size, len(problem.words)), dtype=np.complex128)
@@ -323,8 +323,14 @@ def weakly_damped(model: DickeModel) -> bool:
     return model.n_atoms <= MOST_ATOMS and forgets_slowly(model)
 
 
-def _dynamics(model: DickeModel, options: NuHOPS) -> tuple[Dynamics, float]:
-    """The engine's parameters, and the fastest rate of the model."""
+def worthwhile(problem: Problem, options: NuHOPS) -> bool:
+    """Whether there are Gaussian copies of a problem's trajectories, close enough that they are worth their cost."""
+    enough = problem.model.n_atoms >= WORTHWHILE and not forgets_slowly(problem.model)
+    return enough and not why_not(problem, options)
+
+
+def _dynamics(model: DickeModel, options: NuHOPS) -> Dynamics:
+    """The engine's parameters."""
     root = math.sqrt(model.n_atoms)
     rate = fastest_rate(model.system)
     # Of what moves the engine is told at every step; here only whether S^y couples at all counts.
@@ -332,7 +338,7 @@ def _dynamics(model: DickeModel, options: NuHOPS) -> tuple[Dynamics, float]:
     omega_a, omega_c, kappa = (0.0, 0.0, 0.0) if moving else (model.omega_a, model.omega_c, model.kappa)
     big_g = 0.0 if moving else model.g_minus + model.g_plus
     big_d = float(not model.is_balanced) if moving else model.g_minus - model.g_plus
-    dynamics = Dynamics(
+    return Dynamics(
         j=model.n_atoms / 2,
         omega_a=omega_a,
         omega_c=omega_c,
@@ -344,4 +350,3 @@ def _dynamics(model: DickeModel, options: NuHOPS) -> tuple[Dynamics, float]:
         memory_limit=int(options.max_memory * 2**30),
         weakly_damped=weakly_damped(model),
     )
-    return dynamics, rate

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from opendicke import checks
 from opendicke.engine.noise import noise_steps
 from opendicke.ensemble.padding import stack_padded
-from opendicke.ensemble.run import Ensemble, Sample, StopRule, TrajectoryError, run_ensemble
+from opendicke.ensemble.run import Ensemble, Pilot, Sample, StopRule, TrajectoryError, run_ensemble
 from opendicke.ensemble.streams import stream
 from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.model import Model
@@ -68,7 +68,7 @@ class Sampled(ABC):
         """Run the ensemble and average it (called by :func:`opendicke.solve`)."""
         simulate = self.simulator(problem)
         enough = stop_rule(self.precision, problem.times)
-        ensemble = run_ensemble(simulate, self.trajectories, executor, progress, enough)
+        ensemble = run_ensemble(simulate, self.trajectories, executor, progress, enough, simulate.pilot())
         solution = averages(ensemble, names, enough)
         if problem.words:
             _add_words(ensemble, problem.words, solution)
@@ -112,6 +112,10 @@ class Simulator(ABC, Generic[Options]):
 
         With several spins and modes, or a system of one each, it may be (times, spins, modes, channels).
         """
+
+    def pilot(self) -> Pilot | None:
+        """What decides by the first trajectories how the others are run; nothing by default."""
+        return None
 
     def stream(self, index: int) -> np.random.Generator:
         """The random numbers of trajectory ``index``."""
