@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from opendicke.engine.compile import inlined
-from opendicke.engine.stages import FIRST, LAST, SECOND, THIRD
+from opendicke.engine.stages import FIRST, LAST, THIRD
 
 #: Powers of b† that there is room for, 0 included.
 ORDERS = 24

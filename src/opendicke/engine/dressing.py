@@ -25,14 +25,11 @@ read like those of the plain hierarchy, with the field α_D + xc.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from opendicke.engine.compile import inlined
-from opendicke.engine.dressed_kernel import DOWN, LAMBDA, LINEAR, NUMBER, ORDERS, PRODUCT
-from opendicke.engine.window import oscillator_edge
+from opendicke.engine.dressed_kernel import DOWN, LAMBDA, LINEAR, NUMBER, PRODUCT
 
 Complex = NDArray[np.complex128]
 
