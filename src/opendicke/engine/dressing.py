@@ -25,16 +25,16 @@ read like those of the plain hierarchy, with the field α_D + xc.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from opendicke.engine.compile import inlined
-from opendicke.engine.dressed_kernel import DOWN, LAMBDA, LINEAR, NUMBER, PRODUCT
+from opendicke.engine.dressed_kernel import DOWN, LAMBDA, LINEAR, NUMBER, ORDERS, PRODUCT
+from opendicke.engine.window import oscillator_edge
 
 Complex = NDArray[np.complex128]
-
-#: Terms of the series whose size, relative to the first, is below this fraction of ``tol`` are left out.
-SERIES = 1e-2
 
 
 @inlined
@@ -144,3 +144,50 @@ def coefficients(model, feedback, frame, cosine, sine, shift, field, z, s1, s2, 
         other, other_after = other_after, _scaled(square + 0j, other)
     return -1j * c, q
 # fmt: on
+
+
+@inlined
+def enough_orders(model, levels, room):  # type: ignore[no-untyped-def]
+    """The highest power of b† that matters on so many levels; ORDERS if there is none below that.
+
+    Term m is smaller than the first by (|xλ| √levels)^m/m!, times up to N/2 where it is a number.
+    """
+    reach = math.sqrt((model[4] ** 2 + model[5] ** 2) / (model[2] ** 2 + model[3] ** 2) * levels)
+    size, order = max(model[0], 1.0), 0
+    while order < ORDERS and size > room:
+        order += 1
+        size *= reach / order
+    return order
+
+
+@inlined
+def _size(ops, row, half, states):  # type: ignore[no-untyped-def]
+    """Bound of an operator's norm; ``half``: of that of S'_-."""
+    low, high = abs(ops[row, 3]), abs(ops[row, 3] - ops[row, 2] * (states - 1))
+    return (abs(ops[row, 0]) + abs(ops[row, 1])) * half + max(low, high)
+
+
+@inlined
+def stiffness(model, ops, orders, skew, states, levels):  # type: ignore[no-untyped-def]
+    """Bound of the generator's norm on the window, without the damping −wk (which is integrated exactly).
+
+    Levels fall off as powers of some s; with Φ_k/s^k in place of Φ_k the norm is smallest.
+    """
+    half = 0.5 * min(math.sqrt(2 * model[0]) * oscillator_edge(states), 2 * model[0])
+    inner = _size(ops, LAMBDA, half, states)
+    total = _size(ops, LINEAR, half, states) + _size(ops, PRODUCT, half, states) * inner
+    down, fall, power = _size(ops, DOWN, half, states), 1.0, 1.0
+    for m in range(1, orders + 1):
+        up = _size(ops, LINEAR + m, half, states)
+        if skew is not None:
+            up += _size(ops, PRODUCT + m, half, states) * inner
+        if m == 1:
+            if up > 0 and down > 0:
+                fall = math.sqrt(up / down)
+            total += 0.5 * oscillator_edge(levels) * (fall * down + up / fall)
+        power *= math.sqrt(levels) / fall
+        if m > 1:
+            total += power * up
+        if skew is not None:
+            total += power * math.sqrt(levels) * fall * _size(ops, NUMBER + m - 1, half, states)
+    return total
