@@ -1,14 +1,15 @@
 r"""The dressed hierarchy's generator on the window: operators that are linear in the spin, and products of two.
 
 .. math::
-    (G\Phi)_k = \sqrt{k+1}\,B\,\Phi_{k+1}
+    (G\Phi)_k = B\,\big(\zeta\,\Lambda\Phi_k + \sigma\sqrt{k+1}\,\Phi_{k+1}\big)
     + \sum_{m=0}^{\text{orders}} \sqrt{k!/l!}\,\big[(U_m + l\,V_m)\,\Phi_l + E_m\,\Lambda\,\Phi_l\big], \qquad l = k - m
 
 B, U, V, E and Λ are tridiagonal in n, each given by four complex numbers (lower, upper, slope, offset): on |j, j−n> it
 is lower·S'_- + upper·S'_+ + offset − slope·n. They are the rows of ``ops``: ``LAMBDA``, ``DOWN`` (B), ``LINEAR`` + m
-(U), ``NUMBER`` + m (V, of b†^m b†b) and ``PRODUCT`` + m (E). With ``skew`` None only U_m, B and E_0 are there: V and
-the other E vanish where Λ is Hermitian. ``dressing.coefficients`` writes them for one moment; averages over a longer
-time do as well. The damping −wk is not part of G.
+(U), ``NUMBER`` + m (V, of b†^m b†b) and ``PRODUCT`` + m (E, m > 0); row ``MIX`` holds ζ and σ. In the equation at one
+moment ζ = −i/w and σ = 1, so that Bζ is −(Λ† − <Λ†>)/w. With ``skew`` None there are no V and no E: they vanish where
+Λ is Hermitian. ``dressing.coefficients`` writes all for one moment; averages over a longer time do as well. The damping
+−wk is not part of G.
 
 The layout of Φ is that of ``generator``: [k][re, im][n], with a block of zeros on both sides of each row. Work is done
 in tiles of n; ``workspace`` gives the memory.
@@ -25,108 +26,145 @@ from opendicke.engine.stages import FIRST, LAST, THIRD
 #: Powers of b† that there is room for, 0 included.
 ORDERS = 24
 #: Rows of ``ops``.
-LAMBDA, DOWN, LINEAR, NUMBER, PRODUCT = 0, 1, 2, 2 + ORDERS, 2 + 2 * ORDERS
-OPERATORS = 2 + 3 * ORDERS
-#: Columns of ``ops``.
-LOWER, UPPER, SLOPE, OFFSET = 0, 1, 2, 3
+LAMBDA, DOWN, MIX, LINEAR, NUMBER, PRODUCT = 0, 1, 2, 3, 3 + ORDERS, 3 + 2 * ORDERS
+OPERATORS = 3 + 3 * ORDERS
 
 #: States that are worked on at a time, and the distance of the rows of ``work``, which LLVM so knows.
 TILE, ROW_LENGTH = 128, 144
 ROW, ONE = np.uintp(ROW_LENGTH), np.uintp(1)
-#: Rows of ``work``. A vector has eight: itself, its neighbours n − 1 and n + 1 times their weights, and n times itself.
-#: Column i of a row is the state n = first + i − EDGE.
-VECTOR, IMAGE, BELOW, ABOVE, COUNT, FORCE = 0, 8, 16, 17, 18, 20
-EDGE = 2
+#: Rows of ``work``: ΛΦ_k, what B acts on, the force on each level, and, behind those, six rows for each operator, the
+#: elements below and above the diagonal and on it. Column i of a row is the state n = first + i − EDGE.
+IMAGE, MIXED, FORCE = 0, 2, 4
+EDGE, WEIGHTS = 2, 6
 
 
 def workspace(dtype: DTypeLike, capacity: int) -> NDArray[np.floating]:
     """Memory for the kernel on so many levels."""
-    return np.zeros((FORCE + 2 * capacity) * ROW_LENGTH, dtype=dtype)
+    return np.zeros((FORCE + 2 * capacity + WEIGHTS * OPERATORS) * ROW_LENGTH, dtype=dtype)
 
 
 @inlined
-def _weights(work, first, size, root_n):  # type: ignore[no-untyped-def]
-    """Weights of the states first − 1 … first + size."""
-    for i in range(EDGE - 1, size + EDGE + 1):
-        n = first + i - EDGE
-        work[BELOW * ROW_LENGTH + i] = root_n[n] if n >= 0 else 0
-        work[ABOVE * ROW_LENGTH + i] = root_n[n + 1]
-        work[COUNT * ROW_LENGTH + i] = n
-
-
-@inlined
-def _parts(work, at, begin, end):  # type: ignore[no-untyped-def]
-    """The neighbours of the vector in row ``at``, weighted, and n times itself, for columns begin … end − 1."""
-    v, below, above = np.uintp(at * ROW_LENGTH), np.uintp(BELOW * ROW_LENGTH), np.uintp(ABOVE * ROW_LENGTH)
-    count = np.uintp(COUNT * ROW_LENGTH)
-    for i in range(np.uintp(begin), np.uintp(end)):
-        work[v + ROW + ROW + i] = work[below + i] * work[v + i - ONE]
-        work[v + ROW + ROW + ROW + i] = work[below + i] * work[v + ROW + i - ONE]
-    v4 = v + ROW + ROW + ROW + ROW
-    for i in range(np.uintp(begin), np.uintp(end)):
-        work[v4 + i] = work[above + i] * work[v + i + ONE]
-        work[v4 + ROW + i] = work[above + i] * work[v + ROW + i + ONE]
-        work[v4 + ROW + ROW + i] = work[count + i] * work[v + i]
-        work[v4 + ROW + ROW + ROW + i] = work[count + i] * work[v + ROW + i]
-
-
-@inlined
-def _add(work, to, at, lower, upper, slope, offset, begin, end, fresh):  # type: ignore[no-untyped-def]
-    """Add (or write, if ``fresh``) an operator times the vector in row ``at`` to row ``to``."""
+def _weigh(work, at, ops, which, first, size, root_n):  # type: ignore[no-untyped-def]
+    """The elements of an operator for the states first − 1 … first + size, into the rows from ``at`` on."""
     number = work.dtype.type
-    lr, li, ur, ui = number(lower.real), number(lower.imag), number(upper.real), number(upper.imag)
-    dr, di, gr, gi = number(offset.real), number(offset.imag), number(-slope.real), number(-slope.imag)
-    keep = number(0 if fresh else 1)
-    v, f = np.uintp(at * ROW_LENGTH), np.uintp(to * ROW_LENGTH)
-    v2 = v + ROW + ROW
-    v4, v6 = v2 + ROW + ROW, v2 + ROW + ROW + ROW + ROW
-    for i in range(np.uintp(begin), np.uintp(end)):
-        pr, pi, ar, ai = work[v + i], work[v + ROW + i], work[v2 + i], work[v2 + ROW + i]
-        br, bi, cr, ci = work[v4 + i], work[v4 + ROW + i], work[v6 + i], work[v6 + ROW + i]
-        re = lr * ar - li * ai + ur * br - ui * bi + dr * pr - di * pi + gr * cr - gi * ci
-        im = lr * ai + li * ar + ur * bi + ui * br + dr * pi + di * pr + gr * ci + gi * cr
-        work[f + i] = keep * work[f + i] + re
-        work[f + ROW + i] = keep * work[f + ROW + i] + im
+    lr, li, ur, ui = (number(ops[which, 0].real), number(ops[which, 0].imag), number(ops[which, 1].real),
+                      number(ops[which, 1].imag))  # fmt: skip
+    gr, gi, dr, di = (number(ops[which, 2].real), number(ops[which, 2].imag), number(ops[which, 3].real),
+                      number(ops[which, 3].imag))  # fmt: skip
+    row, root = np.uintp(at * ROW_LENGTH), np.uintp(first)
+    a2 = row + ROW + ROW
+    a4 = a2 + ROW + ROW
+    for i in range(ONE + ONE, np.uintp(size + EDGE + 1)):
+        below, above = root_n[root + i - ONE - ONE], root_n[root + i - ONE]
+        work[row + i], work[row + ROW + i], work[a2 + i], work[a2 + ROW + i] = (
+            lr * below,
+            li * below,
+            ur * above,
+            ui * above,
+        )
+    for i in range(ONE, np.uintp(size + EDGE + 1)):
+        n = number(np.intp(i)) + number(first - EDGE)
+        work[a4 + i], work[a4 + ROW + i] = dr - gr * n, di - gi * n
+    below, above = root_n[max(first - 1, 0)], root_n[first]
+    work[row + ONE], work[row + ROW + ONE], work[a2 + ONE], work[a2 + ROW + ONE] = (
+        lr * below,
+        li * below,
+        ur * above,
+        ui * above,
+    )
 
 
 @inlined
-def _operate(work, to, at, ops, which, factor, size):  # type: ignore[no-untyped-def]
-    """Add ``factor`` times an operator on the vector in row ``at`` to row ``to``."""
-    _add(work, to, at, factor * ops[which, 0], factor * ops[which, 1], factor * ops[which, 2], factor * ops[which, 3],
-         EDGE, size + EDGE, False)  # fmt: skip
+def _element(work, at, vector, re, im, i):  # type: ignore[no-untyped-def]
+    """Element i of the operator in row ``at`` on the vector with parts that begin at ``re`` and ``im``."""
+    a2 = at + ROW + ROW
+    a4 = a2 + ROW + ROW
+    br, bi, ar, ai, dr, di = (
+        work[at + i],
+        work[at + ROW + i],
+        work[a2 + i],
+        work[a2 + ROW + i],
+        work[a4 + i],
+        work[a4 + ROW + i],
+    )
+    ur, pr, vr = vector[re + i - ONE], vector[re + i], vector[re + i + ONE]
+    ui, pi, vi = vector[im + i - ONE], vector[im + i], vector[im + i + ONE]
+    return (br * ur - bi * ui + ar * vr - ai * vi + dr * pr - di * pi,
+            br * ui + bi * ur + ar * vi + ai * vr + dr * pi + di * pr)  # fmt: skip
+
+
+@inlined
+def _mix(work, operator, source, here, above, stride, zeta, s, size, skew):  # type: ignore[no-untyped-def]
+    """ΛΦ_k, and ζΛΦ_k + sΦ_{k+1}, on the states first − 1 … first + size."""
+    number = work.dtype.type
+    zr, zi, sr, si = number(zeta.real), number(zeta.imag), number(s.real), number(s.imag)
+    at, re, up, im = np.uintp(operator * ROW_LENGTH), np.uintp(here), np.uintp(above), np.uintp(stride)
+    image, mixed = np.uintp(IMAGE * ROW_LENGTH), np.uintp(MIXED * ROW_LENGTH)
+    for i in range(ONE, np.uintp(size + EDGE + 1)):
+        yr, yi = _element(work, at, source, re, re + im, i)
+        pr, pi = source[up + i], source[up + im + i]
+        if skew is not None:
+            work[image + i], work[image + ROW + i] = yr, yi
+        work[mixed + i] = zr * yr - zi * yi + sr * pr - si * pi
+        work[mixed + ROW + i] = zr * yi + zi * yr + sr * pi + si * pr
+
+
+@inlined
+def _own(work, to, linear, down, source, here, stride, size):  # type: ignore[no-untyped-def]
+    """Add U_0 Φ_k and B times what is mixed to the force on level k."""
+    f, u, b = np.uintp(to * ROW_LENGTH), np.uintp(linear * ROW_LENGTH), np.uintp(down * ROW_LENGTH)
+    re, im, mixed = np.uintp(here), np.uintp(stride), np.uintp(MIXED * ROW_LENGTH)
+    for i in range(ONE + ONE, np.uintp(size + EDGE)):
+        xr, xi = _element(work, u, source, re, re + im, i)
+        yr, yi = _element(work, b, work, mixed, mixed + ROW, i)
+        work[f + i] += xr + yr
+        work[f + ROW + i] += xi + yi
+
+
+@inlined
+def _add(work, to, operator, factor, vector, re, im, size):  # type: ignore[no-untyped-def]
+    """Add ``factor`` times an operator on a vector to the force in row ``to``."""
+    f, at, scale = np.uintp(to * ROW_LENGTH), np.uintp(operator * ROW_LENGTH), work.dtype.type(factor)
+    re, im = np.uintp(re), np.uintp(im)
+    for i in range(ONE + ONE, np.uintp(size + EDGE)):
+        xr, xi = _element(work, at, vector, re, im, i)
+        work[f + i] += scale * xr
+        work[f + ROW + i] += scale * xi
 
 
 @inlined
 def _forces(work, source, first, size, levels, stride, root_n, root_k, ops, orders, skew):  # type: ignore[no-untyped-def]
     """GΦ of the states first … first + size − 1 on all levels, into the rows from ``FORCE`` on."""
     width = 64 // source.itemsize
-    _weights(work, first, size, root_n)
-    for i in range(FORCE * ROW_LENGTH, (FORCE + 2 * levels) * ROW_LENGTH):
+    weights = FORCE + 2 * levels
+    for i in range(FORCE * ROW_LENGTH, weights * ROW_LENGTH):
         work[i] = 0
+    coupling, down, linear = weights, weights + WEIGHTS, weights + 2 * WEIGHTS
+    number, product = linear + WEIGHTS * (orders + 1), linear + 2 * WEIGHTS * (orders + 1)
+    _weigh(work, coupling, ops, LAMBDA, first, size, root_n)
+    _weigh(work, down, ops, DOWN, first, size, root_n)
+    for m in range(orders + 1):
+        _weigh(work, linear + WEIGHTS * m, ops, LINEAR + m, first, size, root_n)
+        if skew is not None:
+            _weigh(work, number + WEIGHTS * m, ops, NUMBER + m, first, size, root_n)
+            _weigh(work, product + WEIGHTS * m, ops, PRODUCT + m, first, size, root_n)
     for level in range(levels):
-        start, im = np.uintp(width + first + 2 * level * stride - EDGE), np.uintp(stride)
-        for i in range(np.uintp(size + 2 * EDGE)):
-            work[i] = source[start + i]
-            work[ROW + i] = source[start + im + i]
-        _parts(work, VECTOR, EDGE - 1, size + EDGE + 1)
-        _add(work, IMAGE, VECTOR, ops[LAMBDA, 0], ops[LAMBDA, 1], ops[LAMBDA, 2], ops[LAMBDA, 3],
-             EDGE - 1, size + EDGE + 1, True)  # fmt: skip
-        _parts(work, IMAGE, EDGE, size + EDGE)
-        if level > 0:
-            _operate(work, FORCE + 2 * level - 2, VECTOR, ops, DOWN, float(root_k[level]), size)
+        here = width + first + 2 * level * stride - EDGE
+        more = level + 1 < levels
+        s = ops[MIX, 1] * float(root_k[level + 1]) if more else 0j
+        _mix(work, coupling, source, here, here + 2 * stride if more else here, stride, ops[MIX, 0], s, size, skew)
+        _own(work, FORCE + 2 * level, linear, down, source, here, stride, size)
         factor = 1.0
         for m in range(min(orders + 1, levels - level)):
+            to = FORCE + 2 * (level + m)
             if m > 0:
                 factor *= root_k[level + m]
-            to, u, v = FORCE + 2 * (level + m), LINEAR + m, NUMBER + m
-            if skew is None:
-                _operate(work, to, VECTOR, ops, u, factor, size)
-            else:
-                _add(work, to, VECTOR, factor * (ops[u, 0] + level * ops[v, 0]),
-                     factor * (ops[u, 1] + level * ops[v, 1]), factor * (ops[u, 2] + level * ops[v, 2]),
-                     factor * (ops[u, 3] + level * ops[v, 3]), EDGE, size + EDGE, False)  # fmt: skip
-            if m == 0 or skew is not None:
-                _operate(work, to, IMAGE, ops, PRODUCT + m, factor, size)
+                _add(work, to, linear + WEIGHTS * m, factor, source, here, here + stride, size)
+                if skew is not None:
+                    _add(work, to, product + WEIGHTS * m, factor, work, IMAGE * ROW_LENGTH, (IMAGE + 1) * ROW_LENGTH,
+                         size)  # fmt: skip
+            if skew is not None and level > 0:
+                _add(work, to, number + WEIGHTS * m, factor * level, source, here, here + stride, size)
 
 
 @inlined

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke.engine.compile import inlined
-from opendicke.engine.dressed_kernel import DOWN, LAMBDA, LINEAR, NUMBER, ORDERS, PRODUCT
+from opendicke.engine.dressed_kernel import DOWN, LAMBDA, LINEAR, MIX, NUMBER, ORDERS, PRODUCT
 from opendicke.engine.window import oscillator_edge
 
 Complex = NDArray[np.complex128]
@@ -111,7 +111,7 @@ def coefficients(model, feedback, frame, cosine, sine, shift, field, z, s1, s2, 
     _operator(ops, LAMBDA, p[0], p[1], p[2], p[2] * down - p[0] * s1 - p[1] * s2)
     away = p_conj[2] * down - p_conj[0] * s1 - p_conj[1] * s2
     _operator(ops, DOWN, -1j * p_conj[0], -1j * p_conj[1], -1j * p_conj[2], -1j * away)
-    _operator(ops, PRODUCT, -p_conj[0] / w, -p_conj[1] / w, -p_conj[2] / w, -away / w)
+    ops[MIX, 0], ops[MIX, 1] = x, 1.0 + 0j
 
     square, factor, q = model[4] ** 2 - model[5] ** 2, 1.0 + 0j, 0j
     turning = _sum(kick, _scaled(model[1] + 0j, axis))
@@ -175,7 +175,7 @@ def stiffness(model, ops, orders, skew, states, levels):  # type: ignore[no-unty
     """
     half = 0.5 * min(math.sqrt(2 * model[0]) * oscillator_edge(states), 2 * model[0])
     inner = _size(ops, LAMBDA, half, states)
-    total = _size(ops, LINEAR, half, states) + _size(ops, PRODUCT, half, states) * inner
+    total = _size(ops, LINEAR, half, states) + abs(ops[MIX, 0]) * _size(ops, DOWN, half, states) * inner
     down, fall, power = _size(ops, DOWN, half, states), 1.0, 1.0
     for m in range(1, orders + 1):
         up = _size(ops, LINEAR + m, half, states)
