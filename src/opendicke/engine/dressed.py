@@ -46,10 +46,9 @@ from opendicke.engine.window import clear, needed
 
 Complex = NDArray[np.complex128]
 
-#: Levels are dropped at this fraction of ``tol``, and this many are kept beyond the last one that is not.
-LEVEL_TOL, LEVEL_MARGIN = 1e-2, 2
-#: Terms of the series that are smaller, relative to ψ, than this fraction of ``tol`` are left out.
-SERIES = 1e-2
+#: States are dropped at this fraction of ``tol``, levels at this one of that, and so many are kept beyond the last one
+#: that is not.
+CUT, LEVEL_TOL, LEVEL_MARGIN = 0.1, 0.1, 3
 #: Entries of ``TrajectoryState.field``: α_G, which shifts the noise, and α_D.
 SHIFT, FIELD = 0, 1
 
@@ -109,7 +108,7 @@ def dressed(state: TrajectoryState, rates: NDArray[np.float64], n_atoms: int, to
     coupling = Coupling.of(rates, n_atoms, state.frame, phi[0])
     filled = 1 + int(np.flatnonzero(np.abs(phi).max(axis=1))[-1])
     levels, reached = filled + 1, math.inf
-    while reached > LEVEL_TOL * tol:
+    while reached > CUT * LEVEL_TOL * tol:
         levels += 2
         found = coupling.shifted(phi[:filled], -1, levels)
         reached = float(np.abs(found[-1]).max())
@@ -135,12 +134,14 @@ def propagate_dressed(
     """
     skew = None if dynamics.coupling_y == 0 else 1.0
     constants, scratch = dynamics.constants(state.buffer.dtype), np.zeros((3, 3, 3))
+    constants[6] *= CUT
     ops = np.zeros((OPERATORS, 4), dtype=np.complex128)
     moving = path.moving.arrays() if isinstance(path, MovingPath) else None
 
     def run(channels: NDArray[np.float64], step: int, elapsed: float) -> Outcome:
         return _propagate(  # type: ignore[no-any-return]
-            state.buffer, state.window, state.frame, state.field, state.work, state.gauge, constants, dynamics.tol,
+            state.buffer, state.window, state.frame, state.field, state.work, state.gauge, constants,
+            LEVEL_TOL, LEVEL_MARGIN,
             skew, moving, path.steps, path.middle, path.slope, record_after, channels, step, elapsed,
             *tables(state.buffer.dtype, state.window[STRIDE], state.window[CAPACITY], dynamics.j), ops, scratch,
             workspace(state.buffer.dtype, state.window[CAPACITY]),
@@ -266,8 +267,8 @@ def _record(buffer, window, frame, field, dynamics, skew, moving, steps, step, r
 
 @compiled
 def _propagate(  # type: ignore[no-untyped-def]
-    buffer, window, frame, field, work, gauge, dynamics, tol, skew, moving, steps, middle, slope, record_after,
-    channels, first, elapsed, root_n, root_k, decay, ops, scratch, space,
+    buffer, window, frame, field, work, gauge, dynamics, level_tol, margin, skew, moving, steps, middle, slope,
+    record_after, channels, first, elapsed, root_n, root_k, decay, ops, scratch, space,
 ):
     """Run along the path, as ``trajectory._propagate`` does. STRAYED: the series of b† would need too many terms."""
     j, cut, swing, reach = dynamics[0], dynamics[6], dynamics[8], dynamics[9]
@@ -289,7 +290,7 @@ def _propagate(  # type: ignore[no-untyped-def]
                 rescale(buffer, window[LEVELS] * 2 * window[STRIDE], 1 / math.sqrt(psi[0]))
                 psi = mean_spin(buffer, window[BLOCKS], window[STRIDE], root_n, j)
             blocks, levels = needed(buffer, window[BLOCKS], window[LEVELS], window[STRIDE], cut * cut * psi[0],
-                                    max_blocks, LEVEL_TOL, LEVEL_MARGIN)
+                                    max_blocks, level_tol, margin)
             if (blocks + 2) * width > window[STRIDE] or levels > window[CAPACITY]:
                 return CROWDED, step, elapsed, blocks, levels
             if blocks < window[BLOCKS] or levels < window[LEVELS]:
@@ -299,7 +300,7 @@ def _propagate(  # type: ignore[no-untyped-def]
             states = min(blocks * width, int(2 * j) + 1)
             z = middle[step] + slope[step] * (elapsed - 0.5 * whole)
             total, push = met(moving, step, elapsed, field[SHIFT], dynamics)
-            orders = min(enough_orders(dynamics, levels, SERIES * tol), levels - 1)
+            orders = min(enough_orders(dynamics, total, push, level_tol * cut), levels - 1)
             if orders >= ORDERS:
                 return STRAYED, step, elapsed, 0, 0
             coefficients(dynamics, dynamics[7], frame, 1.0, 0.0, total, field[FIELD] + (total - field[SHIFT]), z,

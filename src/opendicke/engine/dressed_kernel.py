@@ -110,18 +110,6 @@ def _mix(work, operator, source, here, above, stride, zeta, s, size, skew):  # t
 
 
 @inlined
-def _own(work, to, linear, down, source, here, stride, size):  # type: ignore[no-untyped-def]
-    """Add U_0 Φ_k and B times what is mixed to the force on level k."""
-    f, u, b = np.uintp(to * ROW_LENGTH), np.uintp(linear * ROW_LENGTH), np.uintp(down * ROW_LENGTH)
-    re, im, mixed = np.uintp(here), np.uintp(stride), np.uintp(MIXED * ROW_LENGTH)
-    for i in range(ONE + ONE, np.uintp(size + EDGE)):
-        xr, xi = _element(work, u, source, re, re + im, i)
-        yr, yi = _element(work, b, work, mixed, mixed + ROW, i)
-        work[f + i] += xr + yr
-        work[f + ROW + i] += xi + yi
-
-
-@inlined
 def _add(work, to, operator, factor, vector, re, im, size):  # type: ignore[no-untyped-def]
     """Add ``factor`` times an operator on a vector to the force in row ``to``."""
     f, at, scale = np.uintp(to * ROW_LENGTH), np.uintp(operator * ROW_LENGTH), work.dtype.type(factor)
@@ -153,16 +141,16 @@ def _forces(work, source, first, size, levels, stride, root_n, root_k, ops, orde
         more = level + 1 < levels
         s = ops[MIX, 1] * float(root_k[level + 1]) if more else 0j
         _mix(work, coupling, source, here, here + 2 * stride if more else here, stride, ops[MIX, 0], s, size, skew)
-        _own(work, FORCE + 2 * level, linear, down, source, here, stride, size)
+        _add(work, FORCE + 2 * level, down, 1.0, work, MIXED * ROW_LENGTH, (MIXED + 1) * ROW_LENGTH, size)
         factor = 1.0
         for m in range(min(orders + 1, levels - level)):
             to = FORCE + 2 * (level + m)
             if m > 0:
                 factor *= root_k[level + m]
-                _add(work, to, linear + WEIGHTS * m, factor, source, here, here + stride, size)
-                if skew is not None:
-                    _add(work, to, product + WEIGHTS * m, factor, work, IMAGE * ROW_LENGTH, (IMAGE + 1) * ROW_LENGTH,
-                         size)  # fmt: skip
+            _add(work, to, linear + WEIGHTS * m, factor, source, here, here + stride, size)
+            if skew is not None and m > 0:
+                _add(work, to, product + WEIGHTS * m, factor, work, IMAGE * ROW_LENGTH, (IMAGE + 1) * ROW_LENGTH,
+                     size)  # fmt: skip
             if skew is not None and level > 0:
                 _add(work, to, number + WEIGHTS * m, factor * level, source, here, here + stride, size)
 

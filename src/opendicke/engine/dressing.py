@@ -147,16 +147,20 @@ def coefficients(model, feedback, frame, cosine, sine, shift, field, z, s1, s2, 
 
 
 @inlined
-def enough_orders(model, levels, room):  # type: ignore[no-untyped-def]
-    """The highest power of b† that matters on so many levels; ORDERS if there is none below that.
+def enough_orders(model, field, push, room):  # type: ignore[no-untyped-def]
+    r"""The highest power of b† that drives a level above ``room``; ORDERS if there is none below that.
 
-    Term m is smaller than the first by (|xλ| √levels)^m/m!, times up to N/2 where it is a number.
+    Term m drives level m, which turns and decays with mw, at a rate below :math:`R\,|x\lambda|^m N/(2\sqrt{m!})`, with
+    R that at which H_s and, where Λ is not Hermitian, the field turn the spins.
     """
-    reach = math.sqrt((model[4] ** 2 + model[5] ** 2) / (model[2] ** 2 + model[3] ** 2) * levels)
-    size, order = max(model[0], 1.0), 0
-    while order < ORDERS and size > room:
+    w, coupling = math.sqrt(model[2] ** 2 + model[3] ** 2), math.sqrt(model[4] ** 2 + model[5] ** 2)
+    rate = abs(model[1]) + abs(push[0]) + abs(push[1])
+    if model[5] != 0:
+        rate += coupling * (abs(field) + 2 * coupling * model[0] / w)
+    size, order = rate / w * model[0], 0
+    while order < ORDERS and (order < 1 or size > room):
         order += 1
-        size *= reach / order
+        size *= coupling / w / math.sqrt(order) * (1.0 if order == 1 else (order - 1.0) / order)
     return order
 
 
