@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from opendicke.engine.compile import compiled, inlined
 from opendicke.engine.dressed_kernel import OPERATORS, ORDERS, dressed_sweep, workspace
-from opendicke.engine.dressing import coefficients, enough_orders, stiffness
+from opendicke.engine.dressing import coefficients, coupling, enough_orders, response, stiffness
 from opendicke.engine.frame import moved, orthonormalise, precess
 from opendicke.engine.kernels import mean_spin, stage_gap
 from opendicke.engine.measure import measure
@@ -101,14 +101,15 @@ def _acted(phi: Complex, operator: tuple[complex, ...], n_atoms: int) -> Complex
     return found
 
 
-def dressed(state: TrajectoryState, rates: NDArray[np.float64], n_atoms: int, tol: float) -> TrajectoryState:
-    """The dressed form of a plain ``state`` (one of ``initial_state``)."""
+def dressed(state: TrajectoryState, rates: NDArray[np.float64], dynamics: Dynamics) -> TrajectoryState:
+    """The dressed form of a plain ``state``, one of ``initial_state``; ``rates`` are those of the moment."""
+    n_atoms, faintest = round(2 * dynamics.j), CUT * LEVEL_TOL * dynamics.tol
     held = int(state.window[LEVELS])
     phi = state.hierarchy(held)[:, : n_atoms + 1]
     coupling = Coupling.of(rates, n_atoms, state.frame, phi[0])
     filled = 1 + int(np.flatnonzero(np.abs(phi).max(axis=1))[-1])
     levels, reached = filled + 1, math.inf
-    while reached > CUT * LEVEL_TOL * tol:
+    while reached > faintest:
         levels += 2
         found = coupling.shifted(phi[:filled], -1, levels)
         reached = float(np.abs(found[-1]).max())
@@ -155,11 +156,11 @@ def _growth(moving, row, time, model):  # type: ignore[no-untyped-def]
     """d(xΛ)/dt along S^x and S^y, where the rates move."""
     if moving is None:
         return 0j, 0j
-    rates, w = moving.rates, model[3] + 1j * model[2]
+    rates, x = moving.rates, response(model)
     turn = (rates[row, 1, 2] + 2 * time * rates[row, 2, 2]) + 1j * (rates[row, 1, 1] + 2 * time * rates[row, 2, 1])
-    along = rates[row, 1, 3] + 2 * time * rates[row, 2, 3] - model[4] * turn / w
-    across = rates[row, 1, 4] + 2 * time * rates[row, 2, 4] - model[5] * turn / w
-    return -1j / w * along, -1 / w * across
+    along = rates[row, 1, 3] + 2 * time * rates[row, 2, 3] - 1j * x * model[4] * turn
+    across = rates[row, 1, 4] + 2 * time * rates[row, 2, 4] - 1j * x * model[5] * turn
+    return x * along, -1j * x * across
 
 
 @inlined
@@ -249,7 +250,7 @@ def _undress(phi, out, blocks, levels, stride, root_n, ops, x):  # type: ignore[
 
 
 @inlined
-def _record(buffer, window, frame, field, dynamics, skew, moving, steps, step, root_n, ops, turn, out):  # type: ignore[no-untyped-def]
+def _record(buffer, window, frame, field, dynamics, moving, steps, step, root_n, ops, out):  # type: ignore[no-untyped-def]
     """Write the channels at the start of a step, or after the last one, to ``out``."""
     j, size = dynamics[0], 2 * window[STRIDE] * window[CAPACITY]
     psi = mean_spin(buffer, window[BLOCKS], window[STRIDE], root_n, j)
@@ -257,11 +258,10 @@ def _record(buffer, window, frame, field, dynamics, skew, moving, steps, step, r
         met(moving, step, 0.0, field[SHIFT], dynamics)
     elif steps.size > 0:
         met(moving, step - 1, steps[step - 1], field[SHIFT], dynamics)
-    w = dynamics[3] + 1j * dynamics[2]
-    rate, _ = coefficients(dynamics, dynamics[7], frame, 1.0, 0.0, field[SHIFT], field[FIELD], 0j, psi[1], psi[2],
-                           psi[3], psi[4], ops, 0, skew, turn, (0.0, 0.0), (0j, 0j))
-    _undress(buffer, buffer[size:], window[BLOCKS], window[LEVELS], window[STRIDE], root_n, ops, -1j / w)
-    total = with_field(moving, step, field[FIELD] + rate / w)  # the rate is −i<Λ>
+    x = response(dynamics)
+    _, mean = coupling(dynamics, frame, 1.0, 0.0, psi[1], psi[2], psi[3], psi[4], ops)
+    _undress(buffer, buffer[size:], window[BLOCKS], window[LEVELS], window[STRIDE], root_n, ops, x)
+    total = with_field(moving, step, field[FIELD] + x * mean)
     measure(buffer[size:], window[BLOCKS], 3, window[STRIDE], root_n, j, frame, total, out)
 
 
@@ -277,7 +277,7 @@ def _propagate(  # type: ignore[no-untyped-def]
     size = 2 * window[STRIDE] * window[CAPACITY]
     for step in range(first, steps.size + 1):
         if record_after[step] >= 0 and elapsed == 0.0:
-            _record(buffer, window, frame, field, dynamics, skew, moving, steps, step, root_n, ops, scratch[1],
+            _record(buffer, window, frame, field, dynamics, moving, steps, step, root_n, ops,
                     channels[record_after[step]])
         if step == steps.size:
             break

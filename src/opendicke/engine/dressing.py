@@ -74,6 +74,21 @@ def _inside(x, y, z, cosine, sine, frame):  # type: ignore[no-untyped-def]
     )
 
 
+@inlined
+def response(model):  # type: ignore[no-untyped-def]
+    """x = −i/w."""
+    w = model[3] ** 2 + model[2] ** 2
+    return complex(-model[2] / w, -model[3] / w)
+
+
+@inlined
+def coupling(model, frame, cosine, sine, s1, s2, s3, down, ops):  # type: ignore[no-untyped-def]
+    """Λ in the frame, about its mean, into ``ops``; returns its components and the mean."""
+    p = _inside(model[4] + 0j, -1j * model[5], 0j, cosine, sine, frame)
+    _operator(ops, LAMBDA, p[0], p[1], p[2], p[2] * down - p[0] * s1 - p[1] * s2)
+    return p, p[0] * s1 + p[1] * s2 + p[2] * s3
+
+
 # fmt: off
 @inlined
 def coefficients(model, feedback, frame, cosine, sine, shift, field, z, s1, s2, s3, down, ops, orders, skew, turn, push,  # type: ignore[no-untyped-def]
@@ -89,14 +104,13 @@ def coefficients(model, feedback, frame, cosine, sine, shift, field, z, s1, s2, 
         skew: None if Λ is Hermitian.
         growth: what d(xΛ)/dt has along S^x and S^y.
     """
-    j, w = model[0], model[3] + 1j * model[2]
-    x, mean = -1j / w, (s1 + 0j, s2 + 0j, s3 + 0j)
-    p = _inside(model[4] + 0j, -1j * model[5], 0j, cosine, sine, frame)
+    j, x, mean = model[0], response(model), (s1 + 0j, s2 + 0j, s3 + 0j)
+    one_w = 1j * x
+    p, c = coupling(model, frame, cosine, sine, s1, s2, s3, down, ops)
     p_conj = (p[0].conjugate(), p[1].conjugate(), p[2].conjugate())
     kick = _inside(push[0] + 0j, push[1] + 0j, 0j, cosine, sine, frame)
     axis = (frame[0, 2] + 0j, frame[1, 2] + 0j, frame[2, 2] + 0j)
-    c = _dot(p, mean)
-    back = -1j * field - c / w
+    back = -1j * field - one_w * c
 
     drive = _sum(_scaled(z - 1j * shift.conjugate(), p), _sum(_scaled(back, p_conj), _scaled(-1j, kick)))
     leap, steady = drive[0] + 1j * drive[1], max(s3, 0.5 * j)
@@ -108,7 +122,6 @@ def coefficients(model, feedback, frame, cosine, sine, shift, field, z, s1, s2, 
         turn[1, i] = o1 * frame[2, i] - o3 * frame[0, i]
         turn[2, i] = o2 * frame[0, i] - o1 * frame[1, i]
     _operator(ops, LINEAR, drive[0] + 1j * o1, drive[1] + 1j * o2, drive[2].real + 0j, 0j)
-    _operator(ops, LAMBDA, p[0], p[1], p[2], p[2] * down - p[0] * s1 - p[1] * s2)
     away = p_conj[2] * down - p_conj[0] * s1 - p_conj[1] * s2
     _operator(ops, DOWN, -1j * p_conj[0], -1j * p_conj[1], -1j * p_conj[2], -1j * away)
     ops[MIX, 0], ops[MIX, 1] = x, 1.0 + 0j
@@ -134,7 +147,7 @@ def coefficients(model, feedback, frame, cosine, sine, shift, field, z, s1, s2, 
         else:
             _operator(ops, LINEAR + m, u[0], u[1], u[2], j * u[2])
         if skew is not None:
-            beside, e = -factor / w * _dot(other, mean), _scaled(-factor / w, other)
+            beside, e = -factor * one_w * _dot(other, mean), _scaled(-factor * one_w, other)
             for column in range(4):
                 ops[LINEAR + m, column] += beside * ops[LAMBDA, column]
             _operator(ops, PRODUCT + m, e[0], e[1], e[2], e[2] * down - e[0] * s1 - e[1] * s2)

@@ -71,6 +71,11 @@ class Dynamics:
     memory_limit: int
     weakly_damped: bool = False
 
+    @property
+    def rates(self) -> NDArray[np.float64]:
+        """ω_a, ω_c, κ and the couplings of S^x and S^y."""
+        return np.array([self.omega_a, self.omega_c, self.kappa, self.coupling_x, self.coupling_y])
+
     def constants(self, dtype: np.dtype[np.floating]) -> NDArray[np.float64]:
         """The numbers in the order in which the compiled code reads them, for amplitudes of type ``dtype``."""
         rates = (self.j, self.omega_a, self.omega_c, self.kappa, self.coupling_x, self.coupling_y)

@@ -87,6 +87,12 @@ class Surroundings:
         else:
             self.noise = GaussianField(steps, self.w.conj(), 2 * self.kappa, None)
 
+    def rates_after(self, step: int) -> NDArray[np.float64]:
+        """ω_a, ω_c, κ and the couplings of S^x and S^y after so many steps."""
+        row, time = (step, 0.0) if step < self.steps.size else (step - 1, self.steps[step - 1])
+        found: NDArray[np.float64] = time ** np.arange(3.0) @ self.rates[row, :, :5]
+        return found
+
     def sample(self, rng: np.random.Generator, start: complex | None = None) -> MovingPath:
         """Draw the noise, from ``start`` if it is given, and then the field, from 0 on."""
         if start is None:
