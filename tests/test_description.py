@@ -98,6 +98,7 @@ def test_every_option_that_determines_numbers_is_in_the_key() -> None:
         "keep_trajectories": True,
         "keep_states": (),
         "control": "gaussian",
+        "hierarchy": "dressed",
     }
     left_out = {"trajectories": 20, "precision": od.Precision("Sz", relative=0.1), "max_memory": 1.0}
     assert set(other) | set(left_out) == {field.name for field in dataclasses.fields(od.NuHOPS)}

@@ -13,7 +13,7 @@ from opendicke.engine import generator, portable, reductions
 from opendicke.engine.compile import PORTABLE, from_python
 from opendicke.engine.noise import OrnsteinUhlenbeck
 from opendicke.engine.stages import FIRST, LAST, SECOND, THIRD
-from opendicke.engine.trajectory import Dynamics, _fill_decay, initial_state, propagate, tables
+from opendicke.engine.trajectory import Dynamics, fill_decay, initial_state, propagate, tables
 from opendicke.engine.window import allocate, clear, enlarge, needed, oscillator_edge
 
 #: The scale of rounding, with up to some ten operations on numbers of order ten.
@@ -39,8 +39,8 @@ def swept(sweep: Any, stage: int, dtype: str, hermitian: bool, levels: int) -> n
     buffer, blocks, stride, size = filled(dtype, 48, levels)
     root_n, root_k, decay = tables(dtype, stride, levels + 3, TWO_J / 2)
     later = decay.size // 2  # the two halves of the step decay differently
-    from_python(_fill_decay)(decay, 0, levels, np.exp(-0.15 * (0.5 + 2.5j)))
-    from_python(_fill_decay)(decay, later, levels, np.exp(-0.15 * (0.7 + 1.5j)))
+    from_python(fill_decay)(decay, 0, levels, np.exp(-0.15 * (0.5 + 2.5j)))
+    from_python(fill_decay)(decay, later, levels, np.exp(-0.15 * (0.7 + 1.5j)))
     c = np.random.default_rng(1).normal(size=13) * 0.05
     phi, t2, t3, t4 = (buffer[k * size : (k + 1) * size] for k in range(4))
     source, out = {FIRST: (phi, t2), SECOND: (t2, t3), THIRD: (t3, t4), LAST: (t4, phi)}[stage]
@@ -71,7 +71,7 @@ def test_the_sweep_is_the_hierarchy() -> None:
     phi = (view[:levels, 0] + 1j * view[:levels, 1])[:, 8 : 8 + states]
     j, h = (states - 1) / 2, 0.2
     root_n, root_k, decay = tables("float64", stride, levels + 3, j)
-    from_python(_fill_decay)(decay, 0, levels, 1.0 + 0j)
+    from_python(fill_decay)(decay, 0, levels, 1.0 + 0j)
     c = np.random.default_rng(1).normal(size=13)
     phi0, t2, t3, _ = (buffer[k * size : (k + 1) * size] for k in range(4))
     sweep = from_python(generator.sweep)

@@ -296,6 +296,12 @@ def smallest(value: Rate) -> float:
     return float(value.extremes().min()) if isinstance(value, Signal) else value
 
 
+def jumps(value: ComplexRate) -> bool:
+    """Whether a rate jumps."""
+    times = getattr(value, "times", ())
+    return len(set(times)) < len(times)
+
+
 def kinks(rates: Iterable[ComplexRate], stop: float) -> tuple[float, ...]:
     """The times in (0, stop) at which one of the rates or its slope jumps, in order.
 

@@ -146,7 +146,7 @@ def describe(problem: Problem, method: Any) -> dict[str, Any]:
         "state": description.describe(problem.start),
         "times": problem.times.tolist(),
         "method": type(method).__name__,
-        "options": description.describe_method(method),
+        "options": description.describe_method(method.settled(problem)),
         "numerics": method.numerics(problem) if hasattr(method, "numerics") else NUMERICS,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,10 +18,23 @@ from opendicke.engine.measure import CHANNELS, measure
 from opendicke.engine.moving import MovingPath, halves, later, met, turned, turning, with_field
 from opendicke.engine.noise import NoisePath
 from opendicke.engine.stages import FIRST, LAST, SECOND, THIRD
-from opendicke.engine.window import LEVEL_MARGIN, allocate, clear, demands, enlarge, needed, stiffness, swing
+from opendicke.engine.window import (
+    LEVEL_MARGIN,
+    LEVEL_TOL,
+    allocate,
+    clear,
+    demands,
+    enlarge,
+    needed,
+    stiffness,
+    swing,
+)
 
-#: Outcomes of ``_propagate``.
-FINE, NOT_FINITE, CROWDED = 0, 1, 2
+#: Outcomes of ``_propagate``, and why a trajectory cannot be carried on.
+FINE, NOT_FINITE, CROWDED, STRAYED = 0, 1, 2, 3
+REASONS = {NOT_FINITE: "a number that is not finite", STRAYED: "its field does not follow the spin closely enough"}
+#: Outcome, step, time since its start, blocks and levels.
+Outcome = tuple[int, int, float, int, int]
 
 #: Entries of ``TrajectoryState.window``.
 BLOCKS, LEVELS, STRIDE, CAPACITY = 0, 1, 2, 3
@@ -56,6 +70,11 @@ class Dynamics:
     feedback: float
     memory_limit: int
     weakly_damped: bool = False
+
+    @property
+    def rates(self) -> NDArray[np.float64]:
+        """ω_a, ω_c, κ and the couplings of S^x and S^y."""
+        return np.array([self.omega_a, self.omega_c, self.kappa, self.coupling_x, self.coupling_y])
 
     def constants(self, dtype: np.dtype[np.floating]) -> NDArray[np.float64]:
         """The numbers in the order in which the compiled code reads them, for amplitudes of type ``dtype``."""
@@ -120,15 +139,23 @@ def initial_state(
     Without ``spin`` it is |0>, without ``levels`` the hierarchy is empty.
     """
     one = np.ones(1, dtype=np.complex128)
-    spin, levels = one if spin is None else spin, one if levels is None else levels
+    phi = np.outer(one if levels is None else levels, one if spin is None else spin)
+    return filled_state(frame, np.array([amplitude], dtype=np.complex128), dtype, two_j, phi)
+
+
+def filled_state(
+    frame: NDArray[np.float64], field: NDArray[np.complex128], dtype: str, two_j: int, phi: NDArray[np.complex128]
+) -> TrajectoryState:
+    """The state with Φ = ``phi``, (levels, states)."""
+    levels, states = phi.shape
     width = 64 // np.dtype(dtype).itemsize
-    blocks = min(max(2, -(-spin.size // width)), -(-(two_j + 1) // width))
-    stride, capacity = (max(blocks, 6) + 2) * width, max(40, levels.size + 2 * LEVEL_MARGIN)
+    blocks = min(max(2, -(-states // width)), -(-(two_j + 1) // width))
+    stride, capacity = (max(blocks, 6) + 2) * width, max(40, levels + 2 * LEVEL_MARGIN)
     buffer = allocate(dtype, stride, capacity)
-    rows = buffer[: 2 * stride * levels.size].reshape(levels.size, 2, stride)[:, :, width : width + spin.size]
-    rows[:, 0], rows[:, 1] = np.outer(levels, spin).real, np.outer(levels, spin).imag
-    window = np.array([blocks, levels.size + LEVEL_MARGIN, stride, capacity], dtype=np.int64)
-    return TrajectoryState(buffer, window, frame.astype(np.float64), np.array([amplitude], dtype=np.complex128))
+    rows = buffer[: 2 * stride * levels].reshape(levels, 2, stride)[:, :, width : width + states]
+    rows[:, 0], rows[:, 1] = phi.real, phi.imag
+    window = np.array([blocks, levels + LEVEL_MARGIN, stride, capacity], dtype=np.int64)
+    return TrajectoryState(buffer, window, frame.astype(np.float64), field)
 
 
 def propagate(
@@ -149,23 +176,39 @@ def propagate(
     Raises:
         TrajectoryFailure: at a non-finite number, or when the window outgrows the memory limit.
     """
-    channels = np.full((rows, CHANNELS), np.nan)
     skew = None if dynamics.coupling_y == 0 else 1.0
     constants, c, scratch = dynamics.constants(state.buffer.dtype), np.zeros(COEFFICIENTS), np.zeros((3, 3, 3))
-    outcome, step, elapsed = CROWDED, 0, 0.0
     moving = path.moving.arrays() if isinstance(path, MovingPath) else None
-    while outcome == CROWDED:
-        outcome, step, elapsed, blocks, levels = _propagate(
+
+    def run(channels: NDArray[np.float64], step: int, elapsed: float) -> Outcome:
+        return _propagate(  # type: ignore[no-any-return]
             state.buffer, state.window, state.frame, state.field, state.work, state.gauge, constants, skew, moving,
             path.steps, path.middle, path.slope, record_after, channels, step, elapsed,
             *tables(state.buffer.dtype, state.window[STRIDE], state.window[CAPACITY], dynamics.j), c, scratch,
         )  # fmt: skip
+
+    return carried(state, run, dynamics.memory_limit, path.steps.size, record_after, rows)
+
+
+def carried(
+    state: TrajectoryState,
+    run: Callable[[NDArray[np.float64], int, float], Outcome],
+    memory_limit: int,
+    steps: int,
+    record_after: NDArray[np.int64],
+    rows: int,
+) -> NDArray[np.float64]:
+    """Channels from ``run``, which is given more room whenever it asks for it; see ``propagate``."""
+    channels = np.full((rows, CHANNELS), np.nan)
+    outcome, step, elapsed = CROWDED, 0, 0.0
+    while outcome == CROWDED:
+        outcome, step, elapsed, blocks, levels = run(channels, step, elapsed)
         if outcome == CROWDED:
-            _make_room(state, blocks, levels, dynamics.memory_limit, step)
-    if outcome == NOT_FINITE:
-        raise TrajectoryFailure("a number that is not finite", step)
+            _make_room(state, blocks, levels, memory_limit, step)
+    if outcome != FINE:
+        raise TrajectoryFailure(REASONS[outcome], step)
     if not np.isfinite(channels[record_after[record_after >= 0]]).all():  # it may have come up in the last step
-        raise TrajectoryFailure("a number that is not finite", path.steps.size)
+        raise TrajectoryFailure(REASONS[NOT_FINITE], steps)
     return channels
 
 
@@ -181,7 +224,7 @@ def _make_room(state: TrajectoryState, blocks: int, levels: int, memory_limit: i
 
 
 def tables(dtype: DTypeLike, stride: int, capacity: int, j: float) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """sqrt(n(N−n+1)) with the lane numbers behind it, sqrt(k), and room for ``_fill_decay``."""
+    """sqrt(n(N−n+1)) with the lane numbers behind it, sqrt(k), and room for ``fill_decay``."""
     n, lane = np.arange(stride), np.arange(64 // np.dtype(dtype).itemsize)
     root_n = np.concatenate([np.sqrt(np.maximum(n * (2 * j - n + 1), 0.0)), lane]).astype(dtype)
     root_k = np.sqrt(np.arange(capacity + 2)).astype(dtype)
@@ -189,7 +232,7 @@ def tables(dtype: DTypeLike, stride: int, capacity: int, j: float) -> tuple[NDAr
 
 
 @inlined
-def _fill_decay(decay, first, levels, one):  # type: ignore[no-untyped-def]
+def fill_decay(decay, first, levels, one):  # type: ignore[no-untyped-def]
     """Re and Im of the powers of ``one``, from position ``first`` on."""
     value = 1.0 + 0j
     for k in range(levels):
@@ -258,7 +301,8 @@ def _step(buffer, size, window, frame, field, dynamics, skew, moving, row, since
 
 
 @inlined
-def _rescale(phi, size, factor):  # type: ignore[no-untyped-def]
+def rescale(phi, size, factor):  # type: ignore[no-untyped-def]
+    """Multiply the first ``size`` numbers."""
     for at in range(size):
         phi[at] *= factor
 
@@ -289,10 +333,10 @@ def _propagate(  # type: ignore[no-untyped-def]
             if not (math.isfinite(psi[0]) and math.isfinite(psi[4]) and math.isfinite(field[0].real)):
                 return NOT_FINITE, step, elapsed, 0, 0
             if psi[0] > 4.0 or psi[0] < 0.25:
-                _rescale(buffer, window[LEVELS] * 2 * window[STRIDE], 1 / math.sqrt(psi[0]))
+                rescale(buffer, window[LEVELS] * 2 * window[STRIDE], 1 / math.sqrt(psi[0]))
                 psi = mean_spin(buffer, window[BLOCKS], window[STRIDE], root_n, j)
             blocks, levels = needed(buffer, window[BLOCKS], window[LEVELS], window[STRIDE], cut * cut * psi[0],
-                                    max_blocks)
+                                    max_blocks, LEVEL_TOL, LEVEL_MARGIN)
             if (blocks + 2) * width > window[STRIDE] or levels > window[CAPACITY]:
                 return CROWDED, step, elapsed, blocks, levels
             if blocks < window[BLOCKS] or levels < window[LEVELS]:
@@ -309,9 +353,9 @@ def _propagate(  # type: ignore[no-untyped-def]
                 fastest = max(fastest, turning(scratch[1]) / swing)
             h = (whole - elapsed) / max(math.ceil((whole - elapsed) * fastest), 1)
             early, late = halves(moving, step, elapsed, h, dynamics)
-            _fill_decay(decay, 0, levels, early)
+            fill_decay(decay, 0, levels, early)
             if moving is not None:
-                _fill_decay(decay, decay.size // 2, levels, late)
+                fill_decay(decay, decay.size // 2, levels, late)
             gauge[SPEED] = _step(buffer, size, window, frame, field, dynamics, skew, moving, step, elapsed, early, late,
                                  h, z, slope[step], root_n, root_k, decay, c, scratch, psi)
             elapsed += h

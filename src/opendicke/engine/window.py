@@ -51,15 +51,15 @@ def demands(tol: float, dtype: np.dtype[np.floating], weakly_damped: bool) -> tu
 
 
 @inlined
-def needed(phi, blocks, levels, stride, threshold, max_blocks):  # type: ignore[no-untyped-def]
+def needed(phi, blocks, levels, stride, threshold, max_blocks, level_tol, margin):  # type: ignore[no-untyped-def]
     """Blocks and levels of the window, with its margins, for a drop of |Φ|² below ``threshold``."""
     last = blocks - 1
     while last > 0 and column_peak(phi, last, levels, stride) <= threshold:
         last -= 1
     level = levels - 1
-    while level > 0 and level_peak(phi, level, blocks, stride) <= LEVEL_TOL**2 * threshold:
+    while level > 0 and level_peak(phi, level, blocks, stride) <= level_tol**2 * threshold:
         level -= 1
-    return min(max_blocks, last + 2), level + 1 + LEVEL_MARGIN
+    return min(max_blocks, last + 2), level + 1 + margin
 
 
 @inlined

@@ -113,6 +113,12 @@ class Surroundings(Light):
         super().__init__(model.system.modes[0], steps)
         self.rates = parabolas(rates_of(model, nodes_of(steps)), steps)
 
+    def rates_after(self, step: int) -> NDArray[np.float64]:
+        """ω_a, ω_c, κ and the couplings of S^x and S^y after so many steps."""
+        row, time = (step, 0.0) if step < self.steps.size else (step - 1, self.steps[step - 1])
+        found: NDArray[np.float64] = time ** np.arange(3.0) @ self.rates[row, :, :5]
+        return found
+
     def sample(self, rng: np.random.Generator, start: complex | None = None) -> MovingPath:
         """Draw the noise, from ``start`` if it is given, and then the field, from 0 on."""
         path, field = self.draw(rng, start)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from opendicke import checks, signals
 from opendicke.description import LIMIT, added
 from opendicke.engine.compile import NUMERICS
+from opendicke.engine.dressed import CUT, dressed, propagate_dressed, undressed
 from opendicke.engine.gram import Plan
+from opendicke.engine.noise import NoisePath
 from opendicke.engine.trajectory import (
     DROPPED,
     MOST_LEVELS,
@@ -20,6 +22,7 @@ from opendicke.engine.trajectory import (
     SWEEPS,
     Dynamics,
     TrajectoryFailure,
+    TrajectoryState,
     initial_state,
     propagate,
 )
@@ -30,9 +33,10 @@ from opendicke.ensemble.streams import stream
 from opendicke.integration import check_duration
 from opendicke.methods.control import ControlledSimulator, tell, why_not
 from opendicke.methods.cutoffs import thermal_photons
+from opendicke.methods.following import dressing_refused, field_follows
 from opendicke.methods.gauge import real_couplings
 from opendicke.methods.mean_field import drive_rate, field_rate
-from opendicke.methods.moving import STEP_TIMES_RATE, check_bath, draw_path, noise_of, noise_step
+from opendicke.methods.moving import STEP_TIMES_RATE, Surroundings, check_bath, draw_path, noise_of, noise_step
 from opendicke.methods.precision import Precision
 from opendicke.methods.sampled import Sampled, Simulator, kept_rows, kept_states, words_averaged
 from opendicke.methods.weak_damping import check_conservation, check_memory
@@ -57,6 +61,8 @@ WEAK_COST = 6.0
 #: The basis of a trajectory that superradiates, in spin states and levels, and what a noise step costs: measured at the
 #: parameters of figures 1 and S4, N = 20, 100, 1000, t = 10, tol = 1e-4.
 TYPICAL_STATES, TYPICAL_LEVELS = 160, 100
+#: As many levels of the plain hierarchy cost what those of a dressed one do.
+DRESSED_LEVELS = 25
 SECONDS_PER_STEP, SECONDS_PER_CELL = 1.5e-5, 4.5e-9
 BYTES_PER_CELL = 16.0 * 4  # the hierarchy and three stages
 
@@ -106,6 +112,10 @@ class NuHOPS(Sampled):
             exactly, with smaller error bars (:mod:`opendicke.methods.control`). It is done to variables; words and what
             is kept stay as they are. "auto" does so where it pays: from 200 atoms on, for states and light that the
             copies take.
+        hierarchy: "plain" is the equation above. "dressed" has the field that the cavity makes at once for every spin
+            state transformed away, exactly, so that few levels are left where ω_c is large; same noise, same averages.
+            "auto" takes it for models of constant rates in a vacuum with |ω_c| > 10 max(|ω_a|, κ, G²/|ω_c|), if the
+            coupling is strong enough to matter, and "plain" elsewhere. The answer's attrs say which it was.
 
     Raises:
         ValueError, TypeError: for an option out of range; the message names it.
@@ -137,6 +147,7 @@ class NuHOPS(Sampled):
     keep_states: tuple[float, ...] = ()
     max_memory: float = field(default=2.0, metadata=LIMIT)
     control: Literal["gaussian", "auto"] | None = field(default=None, metadata=added("0.2", neutral=None))
+    hierarchy: Literal["auto", "dressed", "plain"] = field(default="auto", metadata=added("0.2", neutral="plain"))
 
     kept: ClassVar[dict[str, str]] = {
         "Sx_trajectory": "<Sx> of one trajectory",
@@ -156,6 +167,7 @@ class NuHOPS(Sampled):
         checks.set_real(self, "max_memory", minimum=2.0**-10)
         if self.control is not None:
             checks.choice("control", self.control, ("gaussian", "auto"))
+        checks.choice("hierarchy", self.hierarchy, ("auto", "dressed", "plain"))
 
     def limits(self, model: Model) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
@@ -167,7 +179,10 @@ class NuHOPS(Sampled):
             check_bath(real_couplings(model)[0])
         except ValueError as problem:
             return Limits(False, True, str(problem), 0.0, 0.0)
-        cells = min(model.n_atoms + 1, TYPICAL_STATES) * TYPICAL_LEVELS
+        if self.hierarchy == "dressed" and (refusal := dressing_refused(model)):
+            return Limits(False, True, refusal, 0.0, 0.0)
+        levels = DRESSED_LEVELS if self._is_dressed(model) else TYPICAL_LEVELS
+        cells = min(model.n_atoms + 1, TYPICAL_STATES) * levels
         rate = fastest_rate(model.system)
         steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE
         seconds = steps * (SECONDS_PER_STEP + SECONDS_PER_CELL * cells)
@@ -187,6 +202,15 @@ class NuHOPS(Sampled):
             )
         return Limits(True, True, reason, BYTES_PER_CELL * cells, seconds)
 
+    def settled(self, problem: Problem) -> NuHOPS:
+        """With the hierarchy that "auto" means here."""
+        return replace(self, hierarchy="dressed" if self._is_dressed(problem.model) else "plain")
+
+    def _is_dressed(self, model: DickeModel) -> bool:
+        if self.hierarchy == "auto":
+            return field_follows(model) and not weakly_damped(model)
+        return self.hierarchy == "dressed"
+
     def numerics(self, problem: Problem) -> int:
         """Version of a trajectory's numbers, part of the key of stored results.
 
@@ -205,11 +229,12 @@ class NuHOPS(Sampled):
         return ControlledSimulator(exact)
 
     def finish(self, problem: Problem, ensemble: Ensemble, solution: Solution) -> None:
-        """Check what is conserved and what may come back, and add the states that were kept."""
+        """Say which hierarchy it was, check what is conserved and may come back, add the states that were kept."""
+        solution.attrs["hierarchy"] = self.settled(problem).hierarchy
         check_conservation(problem, solution)
         if forgets_slowly(problem.model):
             cut, _ = demands(self.tol, np.dtype(self.dtype), weakly_damped(problem.model))
-            check_memory(problem, solution, LEVEL_TOL * cut)
+            check_memory(problem, solution, (CUT if self._is_dressed(problem.model) else LEVEL_TOL) * cut)
         if "plain" in ensemble.batches:
             tell(ensemble, solution)
         if self.keep_states:
@@ -228,6 +253,10 @@ class NuHOPSSimulator(Simulator[NuHOPS]):
         super().__init__(problem, options, noise_step(model.system, options.step, float(problem.times[-1])))
         self._noise = noise_of(model, self.steps)
         self._frame = self._gauge.frame(problem.state.frame())
+        self.dressed = options.settled(problem).hierarchy == "dressed"
+        if self.dressed and (refusal := dressing_refused(model)):
+            hint = 'Take hierarchy="plain", or "auto", which takes the dressed one where it is better.'
+            raise checks.refuse("hierarchy", f"another one than the dressed one: {refusal}", options.hierarchy, hint)
         self._kept = frozenset(_breaks(problem.times, self.hits, options.keep_states))
         self._plan = Plan.of(problem.words) if problem.words else None
         breaks = self._kept if self._plan is None else set(np.flatnonzero(self.hits >= 0).tolist())
@@ -236,8 +265,33 @@ class NuHOPSSimulator(Simulator[NuHOPS]):
     def prepare(self) -> None:
         """Compile what a trajectory needs, by one that ends where it starts."""
         path = self._noise.sample(stream(0, 0)).part(0, 0)
-        state = initial_state(self._frame, 0j, self.options.dtype, self.problem.model.n_atoms)
-        propagate(state, self.dynamics, path, np.full(1, -1), 0)
+        state = self._start(initial_state(self._frame, 0j, self.options.dtype, self.problem.model.n_atoms))
+        self._carry(state, path, np.full(1, -1), 0)
+
+    def _start(self, state: TrajectoryState) -> TrajectoryState:
+        """A state as the hierarchy in use has it."""
+        return dressed(state, self._rates(0), self.dynamics) if self.dressed else state
+
+    def _carry(
+        self, state: TrajectoryState, path: NoisePath, record_after: NDArray[np.int64], rows: int
+    ) -> NDArray[np.float64]:
+        carry = propagate_dressed if self.dressed else propagate
+        return carry(state, self.dynamics, path, record_after, rows)
+
+    def _rates(self, step: int) -> NDArray[np.float64]:
+        """ω_a, ω_c, κ and the couplings after so many steps."""
+        if isinstance(self._noise, Surroundings):
+            return self._noise.rates_after(step)
+        return self.dynamics.rates
+
+    def _words(self, state: TrajectoryState, path: NoisePath, step: int, plan: Plan) -> NDArray[np.complex128]:
+        """The words' means after so many steps."""
+        n_atoms, frame = self.problem.model.n_atoms, self._gauge.frame_back(state.frame)
+        if self.dressed:
+            phi, amplitude = undressed(state, self._rates(step), n_atoms, plan.levels)
+        else:
+            phi, amplitude = state.hierarchy(plan.levels), complex(state.field[0])
+        return plan.moments(phi, n_atoms, frame, path.field_at(step, amplitude))
 
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""
@@ -246,7 +300,7 @@ class NuHOPSSimulator(Simulator[NuHOPS]):
         spin = None if isinstance(problem.state, SpinCoherent) else problem.state.amplitudes(n_atoms, rng)
         start = self._gauge.point(cavity_start(problem.state, rng))
         path = draw_path(self._noise, rng, start.noise)
-        state = initial_state(self._frame, start.alpha, options.dtype, n_atoms, spin, start.levels)
+        state = self._start(initial_state(self._frame, start.alpha, options.dtype, n_atoms, spin, start.levels))
         channels, psi, frames = np.empty((problem.times.size, len(CHANNELS))), [], []
         words = np.empty((problem.times.size, len(problem.words)), dtype=np.complex128)
         first, hits = 0, self.hits.copy()
@@ -255,16 +309,14 @@ class NuHOPSSimulator(Simulator[NuHOPS]):
                 raise TrajectoryFailure("its first state is over the memory limit", 0)
             for last in self._breaks:
                 filled = hits[first : last + 1]
-                part = propagate(state, self.dynamics, path.part(first, last), filled, problem.times.size)
+                part = self._carry(state, path.part(first, last), filled, problem.times.size)
                 channels[filled[filled >= 0]] = part[filled[filled >= 0]]
                 hits[last], first = -1, last  # recorded at the end of this part, so not again at the next one's start
                 if last in self._kept:
                     psi.append(state.psi()[: n_atoms + 1])
                     frames.append(state.frame.copy())
                 if self._plan is not None and self.hits[last] >= 0:
-                    phi, frame = state.hierarchy(self._plan.levels), self._gauge.frame_back(state.frame)
-                    field = path.field_at(last, state.field[0])
-                    words[self.hits[last]] = self._plan.moments(phi, n_atoms, frame, field)
+                    words[self.hits[last]] = self._words(state, path, last, self._plan)
         except TrajectoryFailure as failure:
             raise self.stopped(index, first + failure.step, failure) from failure
         channels = self._gauge.channels(channels)

@@ -57,6 +57,10 @@ class Sampled(ABC):
     def limits(self, model: Model) -> Limits:
         """What it can do with a model, and what a trajectory costs; see :class:`opendicke.problem.Limits`."""
 
+    def settled(self, problem: Problem) -> Sampled:
+        """With all that it leaves open settled for a problem; by default nothing is open."""
+        return self
+
     @abstractmethod
     def simulator(self, problem: Problem) -> Simulator[Any]:
         """What runs one trajectory."""

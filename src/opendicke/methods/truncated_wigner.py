@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from opendicke import checks, signals
 from opendicke.cavities import Cat, Fock, Squeezed, Thermal
 from opendicke.description import added
-from opendicke.engine.compile import NUMERICS
 from opendicke.engine.fast_cavity import FastFlow, FastNoise
 from opendicke.engine.moving import GaussianField
 from opendicke.engine.noise import noise_steps
@@ -131,7 +130,7 @@ class TruncatedWigner(Sampled):
     keep_trajectories: bool = False
     point: int = 0
     precision: Precision | None = None
-    fast_cavity: bool | None = field(default=None, metadata=added("0.2", neutral=None))
+    fast_cavity: bool | None = field(default=None, metadata=added("0.2", neutral=False))
 
     kept: ClassVar[dict[str, str]] = {
         "Sx_trajectory": "S_x at one trajectory's point of phase space",
@@ -145,9 +144,9 @@ class TruncatedWigner(Sampled):
         checks.choice("sampling", self.sampling, ("gaussian", "exact"))
         checks.set_flag(self, "fast_cavity", optional=True)
 
-    def numerics(self, problem: Problem) -> int:
-        """Version of a trajectory's numbers: its own where steps follow the spin without having been asked to."""
-        return NUMERICS + 1 if self.fast_cavity is None and _is_fast(problem, self) else NUMERICS
+    def settled(self, problem: Problem) -> TruncatedWigner:
+        """With the steps that it takes here."""
+        return replace(self, fast_cavity=_is_fast(problem, self))
 
     def limits(self, model: Model) -> Limits:
         """Takes any model or system at any N; see :class:`opendicke.problem.Limits`."""
