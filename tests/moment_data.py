@@ -73,27 +73,27 @@ def exact(case: str) -> xr.Dataset:
 
 
 @functools.cache
-def ensembles(case: str) -> tuple[xr.Dataset, ...]:
-    """Independent nuHOPS ensembles of the same problem."""
-    return tuple(
-        od.solve(*CASES[case], TIMES, od.NuHOPS(trajectories=TRAJECTORIES, seed=seed), progress=False)
+def ensembles(case: str) -> xr.Dataset:
+    """Independent nuHOPS ensembles of the same problem, one after the other along the dimension "time"."""
+    runs = [
+        od.solve(*CASES[case], TIMES, od.NuHOPS(trajectories=TRAJECTORIES, seed=seed), ["Sz"], progress=False)
         for seed in range(ENSEMBLES)
-    )
+    ]
+    means = np.concatenate([run.batch_means.values for run in runs], axis=1)
+    return sampled_dataset_of(means, runs[0].batch_size.values, CASES[case][0].n_atoms)
 
 
-def coverage(analysed: list[xr.Dataset], truth: xr.Dataset, name: str, level: float = 0.95) -> float:
+def coverage(result: xr.Dataset, truth: xr.Dataset, name: str, level: float = 0.95) -> float:
     """How often the interval of ``name`` holds the truth: over ensembles, times, and real and imaginary parts."""
-    hits = []
-    for result in analysed:
-        low, high = (end.values for end in interval(result, name, level))
-        value = truth[name].values
-        hits.append((low.real <= value.real) & (value.real <= high.real))
-        if np.iscomplexobj(value):
-            hits.append((low.imag <= value.imag) & (value.imag <= high.imag))
+    low, high = (end.values for end in interval(result, name, level))
+    value = truth[name].values
+    hits = [(low.real <= value.real) & (value.real <= high.real)]
+    if np.iscomplexobj(value):
+        hits.append((low.imag <= value.imag) & (value.imag <= high.imag))
     return float(np.mean(hits))
 
 
 @functools.cache
-def analyses(function: Callable[[xr.Dataset], xr.Dataset], case: str) -> tuple[list[xr.Dataset], xr.Dataset]:
-    """``function`` of every ensemble of a case, and of its exact answer."""
-    return [function(dataset) for dataset in ensembles(case)], function(exact(case))
+def analyses(function: Callable[[xr.Dataset], xr.Dataset], case: str) -> tuple[xr.Dataset, xr.Dataset]:
+    """``function`` of all ensembles of a case, and of its exact answer as often."""
+    return function(ensembles(case)), function(exact(case)).isel(time=np.tile(np.arange(len(TIMES)), ENSEMBLES))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import platform
 import time
@@ -185,13 +186,18 @@ def _parts(problem: Problem) -> dict[str, int]:
 
 def _provenance(problem: Problem, method: Any) -> dict[str, Any]:
     """Everything that determines the numbers, as plain strings and numbers that a file can hold."""
-    versions = {"opendicke": version()}
-    versions |= {name: metadata.version(name) for name in ("numpy", "scipy", "numba", "xarray")}
     return {
         "model": problem.given.json(),
         "state": json.dumps(description.plain(problem.start)),
         "method": type(method).__name__,
         "method_options": json.dumps(description.plain(method)),
-        "versions": json.dumps(versions | {"python": platform.python_version()}),
+        "versions": json.dumps({"opendicke": version()} | _others_versions()),
         "conventions": "hbar = 1; kappa is the field decay rate (the photon number decays at 2 kappa)",
     }
+
+
+@functools.cache
+def _others_versions() -> dict[str, str]:
+    """Of what the numbers come from besides opendicke; to read them takes longer than a short run."""
+    versions = {name: metadata.version(name) for name in ("numpy", "scipy", "numba", "xarray")}
+    return versions | {"python": platform.python_version()}

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,13 +74,28 @@ class FixedBasis:
         rates = (self.omega_a, self.omega_c, self.kappa)
         scale = 1 / math.sqrt(self.n_atoms)
         couplings = (self.g_minus * scale, self.g_plus * scale)
+        phi = np.zeros((self.levels, spin.size), dtype=np.complex128)
+        phi[0] = spin
+        noise = (path.middle, path.slope)
         step, top = _run(
-            self.levels, spin, complex(alpha), rates, couplings, path.steps, path.middle, path.slope, record_after,
-            channels,
-        )  # fmt: skip
+            phi, complex(alpha), rates, couplings, path.steps, noise, record_after, channels, _scratch(*phi.shape)
+        )
         if step < path.steps.size:
             raise TrajectoryFailure("a number that is not finite", step)
         return channels, top
+
+
+def _scratch(levels: int, states: int) -> tuple[NDArray[Any], ...]:
+    """Arrays to work with, made here because numba takes long to compile what makes or fills an array.
+
+    The hierarchy five times; for every level a factor; for every state √(n(N+1−n)), padded; the rows that ``measure``
+    reads; and the laboratory's axes.
+    """
+    stride = (-(-states // LANES) + 2) * LANES
+    n, root = np.arange(states), np.zeros(stride)
+    root[:states] = np.sqrt(n * (states - n))
+    work, half = np.zeros((5, levels, states), dtype=np.complex128), np.zeros(levels, dtype=np.complex128)
+    return work, half, root, np.zeros(6 * stride), np.eye(3)
 
 
 @inlined
@@ -136,17 +152,19 @@ def _derivative(phi, shift, field, z, omega_a, w, couplings, root, down, up, out
 
 
 @inlined
-def _step(phi, shift, field, z, slope, h, omega_a, w, couplings, root, work):  # type: ignore[no-untyped-def]
+def _step(phi, shift, field, z, slope, h, omega_a, w, couplings, root, work, half):  # type: ignore[no-untyped-def]
     """One Runge–Kutta step in place, the damping −wk by integrating factors; returns the new ā.
 
     ``z + slope t`` is the noise and ``field`` α₀ at the start of the step.
     """
-    down, up, rate, stage, total = work
+    down, up, rate, stage, total = work[0], work[1], work[2], work[3], work[4]
     levels, states = phi.shape
-    half = np.exp(-0.5 * h * w * np.arange(levels))
     total_shift, stage_shift = 0j, shift
-    stage[:] = phi
-    total[:] = 0
+    for k in range(levels):
+        half[k] = np.exp(-0.5 * h * w * k)
+        for n in range(states):
+            stage[k, n] = phi[k, n]
+            total[k, n] = 0
     for part in range(4):
         past = 0.0 if part == 0 else (h if part == 3 else 0.5 * h)
         weight = h / 6 if part == 0 or part == 3 else h / 3
@@ -170,38 +188,32 @@ def _step(phi, shift, field, z, slope, h, omega_a, w, couplings, root, work):  #
 
 
 @inlined
-def _record(phi, field, root, out):  # type: ignore[no-untyped-def]
+def _record(phi, field, root, rows, axes, out):  # type: ignore[no-untyped-def]
     """Write the channels: the lowest three levels, in the layout of ``measure``, with laboratory axes as frame."""
     levels, states = phi.shape
     blocks = -(-states // LANES)
     stride = (blocks + 2) * LANES
-    rows = np.zeros(6 * stride, dtype=np.float64)
     for k in range(min(levels, 3)):
         for n in range(states):
             rows[2 * k * stride + LANES + n] = phi[k, n].real
             rows[(2 * k + 1) * stride + LANES + n] = phi[k, n].imag
-    measure(rows, blocks, min(levels, 3), stride, root, 0.5 * (states - 1), np.eye(3), field, out)
+    measure(rows, blocks, min(levels, 3), stride, root, 0.5 * (states - 1), axes, field, out)
 
 
 @compiled
-def _run(levels, spin, alpha, rates, couplings, steps, middle, slope, record_after, channels):  # type: ignore[no-untyped-def]
+def _run(phi, alpha, rates, couplings, steps, noise, record_after, channels, scratch):  # type: ignore[no-untyped-def]
     """Run along the path. Returns (steps completed, largest relative norm of the highest level)."""
     omega_a, w = rates[0], rates[2] + 1j * rates[1]
-    states = spin.size
+    middle, slope = noise
+    work, half, root, rows, axes = scratch
+    levels, states = phi.shape
     j = 0.5 * (states - 1)
-    padded = (-(-states // LANES) + 2) * LANES
-    root = np.zeros(padded, dtype=np.float64)
-    for n in range(states):
-        root[n] = math.sqrt(n * (states - n))
-    phi = np.zeros((levels, states), dtype=np.complex128)
-    phi[0] = spin
-    work = np.zeros((5, levels, states), dtype=np.complex128)
     strength = (abs(couplings[0]) + abs(couplings[1])) * (j + 0.5)
     shift, top, time = 0j, 0.0, 0.0
     for step in range(steps.size + 1):
         field = alpha * np.exp(-w * time)
         if record_after[step] >= 0:
-            _record(phi, field, root, channels[record_after[step]])
+            _record(phi, field, root, rows, axes, channels[record_after[step]])
         if step == steps.size:
             break
         size = abs(middle[step]) + 0.5 * abs(slope[step]) * steps[step] + abs(shift)
@@ -211,11 +223,14 @@ def _run(levels, spin, alpha, rates, couplings, steps, middle, slope, record_aft
         for piece in range(pieces):
             z = middle[step] + slope[step] * (piece * h - 0.5 * steps[step])
             now = field * np.exp(-w * (piece * h))
-            shift = _step(phi, shift, now, z, slope[step], h, omega_a, w, couplings, root, work)
+            shift = _step(phi, shift, now, z, slope[step], h, omega_a, w, couplings, root, work, half)
             norm, highest = _squared(phi[0]), _squared(phi[levels - 1])
             if not (math.isfinite(norm) and math.isfinite(highest) and norm > 0):
                 return step, top
             top = max(top, math.sqrt(highest / norm))
-            phi *= 1 / math.sqrt(norm)
+            scale = 1 / math.sqrt(norm)
+            for k in range(levels):
+                for n in range(states):
+                    phi[k, n] *= scale
         time += steps[step]
     return steps.size, top

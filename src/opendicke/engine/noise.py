@@ -50,7 +50,7 @@ class NoisePath:
         """The same path on a grid ``factor`` times coarser: moments of the fine steps added up, exactly."""
         h = self.steps.reshape(-1, factor)
         ends = np.cumsum(h, axis=1)
-        coarse = ends[:, -1]
+        coarse = ends[:, -1].copy()  # a strided array would be a type of its own to what is compiled
         offset = ends - h / 2 - coarse[:, None] / 2
         i0 = self.middle.reshape(h.shape) * h
         i1 = self.slope.reshape(h.shape) * h**3 / 12 + offset * i0

@@ -41,7 +41,7 @@ class VacuumPath(NoisePath):
     def coarsen(self, factor: int) -> VacuumPath:
         """The same path on a grid ``factor`` times coarser."""
         lines = super().coarsen(factor)
-        return VacuumPath(lines.steps, lines.middle, lines.slope, self.ends[::factor])
+        return VacuumPath(lines.steps, lines.middle, lines.slope, self.ends[::factor].copy())
 
 
 class VacuumNoise(OrnsteinUhlenbeck):
