@@ -175,30 +175,42 @@ def _advanced(stage, start, early, late, reach, rate):  # type: ignore[no-untype
 
 # fmt: off
 @inlined
-def _step(buffer, size, window, frame, field, dynamics, skew, moving, row, since, early, late, h, z, slope, root_n,  # type: ignore[no-untyped-def]
-          root_k, decay, ops, orders, scratch, work, psi):
-    """One Runge–Kutta step of length h; see ``trajectory._step``."""
+def _step(buffer, size, window, frame, field, gauge, dynamics, skew, moving, row, since, left, orders, z, slope,  # type: ignore[no-untyped-def]
+          root_n, root_k, decay, ops, scratch, work, psi):
+    """One Runge–Kutta step, of at most ``left``; see ``trajectory._step``. Returns its length."""
     phi, t2, t3, t4 = buffer[:size], buffer[size:2 * size], buffer[2 * size:3 * size], buffer[3 * size:4 * size]
     axes, turn, gathered = scratch[0], scratch[1], scratch[2]
     blocks, levels, stride = window[BLOCKS], window[LEVELS], window[STRIDE]
     moved(frame, 0.0, frame, axes)
     moved(frame, -1.0, frame, gathered)
     start, start_d, square = field[SHIFT], field[FIELD], psi[0]
-    shift, dressed = start, start_d
-    final, final_d, speed = early * late * start, early * late * start_d, 0.0
+    shift, dressed, final, final_d = start, start_d, 0j, 0j
+    h, early, late = 0.0, 1.0 + 0j, 1.0 + 0j
     source, out = phi, t2
     for stage in range(4):
-        if stage == LAST:
-            speed = (4 * math.sqrt(stage_gap(phi, t3, t4, blocks, stride) / square)) ** (1.0 / 3.0) / h
         if stage > FIRST:
             psi = mean_spin(source, blocks, stride, root_n, dynamics[0])
-        elapsed = 0.0 if stage == FIRST else (h if stage == LAST else 0.5 * h)
+        elapsed = h if stage == LAST else 0.5 * h  # h is still zero at first
         total, push = met(moving, row, since + elapsed, shift, dynamics)
         precessed = turned(moving, row, since, elapsed, dynamics)
         rate, rate_d = coefficients(
             dynamics, dynamics[7], axes, math.cos(precessed), math.sin(precessed), total, dressed + (total - shift),
             z + slope * elapsed, psi[1], psi[2], psi[3], psi[4], ops, orders, skew, turn, push,
             _growth(moving, row, since + elapsed, dynamics))
+        if stage == FIRST:
+            states = min(blocks * (64 // buffer.itemsize), int(2 * dynamics[0]) + 1)
+            fastest = max(stiffness(dynamics, ops, orders, skew, states, levels) / dynamics[9],
+                          gauge[SPEED] / dynamics[8])
+            if moving is not None:  # a drive may turn the spins faster than any rate that the noise's steps know of
+                fastest = max(fastest, turning(turn) / dynamics[8])
+            h = left / max(math.ceil(left * fastest), 1)
+            early, late = halves(moving, row, since, h, dynamics)
+            fill_decay(decay, 0, levels, early)
+            if moving is not None:
+                fill_decay(decay, decay.size // 2, levels, late)
+            final, final_d = early * late * start, early * late * start_d
+        if stage == LAST:
+            gauge[SPEED] = (4 * math.sqrt(stage_gap(phi, t3, t4, blocks, stride) / square)) ** (1.0 / 3.0) / h
         dressed_sweep(stage, source, phi, t2, t3, out, h, blocks, levels, stride, root_n, root_k, decay, ops, orders,
                       skew, later(moving, decay), work)
         weight = h / 6 if stage in (FIRST, LAST) else h / 3
@@ -221,7 +233,7 @@ def _step(buffer, size, window, frame, field, dynamics, skew, moving, row, since
     whole = turned(moving, row, since, h, dynamics)
     precess(frame, math.cos(whole), math.sin(whole))
     orthonormalise(frame)
-    return speed
+    return h
 
 
 @inlined
@@ -271,7 +283,7 @@ def _propagate(  # type: ignore[no-untyped-def]
     record_after, channels, first, elapsed, root_n, root_k, decay, ops, scratch, space,
 ):
     """Run along the path, as ``trajectory._propagate`` does. STRAYED: the series of b† would need too many terms."""
-    j, cut, swing, reach = dynamics[0], dynamics[6], dynamics[8], dynamics[9]
+    j, cut = dynamics[0], dynamics[6]
     width = 64 // buffer.itemsize
     max_blocks = -(-(int(2 * j) + 1) // width)
     size = 2 * window[STRIDE] * window[CAPACITY]
@@ -297,29 +309,17 @@ def _propagate(  # type: ignore[no-untyped-def]
                 gauge[DROPPED] += clear(buffer, size, window[BLOCKS], window[LEVELS], window[STRIDE], blocks,
                                         levels) / psi[0]
             window[BLOCKS], window[LEVELS] = blocks, levels
-            states = min(blocks * width, int(2 * j) + 1)
-            z = middle[step] + slope[step] * (elapsed - 0.5 * whole)
             total, push = met(moving, step, elapsed, field[SHIFT], dynamics)
             orders = min(enough_orders(dynamics, total, push, level_tol * cut), levels - 1)
             if orders >= ORDERS:
                 return STRAYED, step, elapsed, 0, 0
-            coefficients(dynamics, dynamics[7], frame, 1.0, 0.0, total, field[FIELD] + (total - field[SHIFT]), z,
-                         psi[1], psi[2], psi[3], psi[4], ops, orders, skew, scratch[1], push,
-                         _growth(moving, step, elapsed, dynamics))
-            fastest = max(stiffness(dynamics, ops, orders, skew, states, levels) / reach, gauge[SPEED] / swing)
-            if moving is not None:
-                fastest = max(fastest, turning(scratch[1]) / swing)
-            h = (whole - elapsed) / max(math.ceil((whole - elapsed) * fastest), 1)
-            early, late = halves(moving, step, elapsed, h, dynamics)
-            fill_decay(decay, 0, levels, early)
-            if moving is not None:
-                fill_decay(decay, decay.size // 2, levels, late)
-            gauge[SPEED] = _step(buffer, size, window, frame, field, dynamics, skew, moving, step, elapsed, early, late,
-                                 h, z, slope[step], root_n, root_k, decay, ops, orders, scratch, space, psi)
+            h = _step(buffer, size, window, frame, field, gauge, dynamics, skew, moving, step, elapsed, whole - elapsed,
+                      orders, middle[step] + slope[step] * (elapsed - 0.5 * whole), slope[step], root_n, root_k, decay,
+                      ops, scratch, space, psi)
             elapsed += h
             work[SWEEPS] += 4
             work[POINTS] += 4 * blocks * width * levels
-            work[MOST_STATES] = max(work[MOST_STATES], states)
+            work[MOST_STATES] = max(work[MOST_STATES], min(blocks * width, int(2 * j) + 1))
             work[MOST_LEVELS] = max(work[MOST_LEVELS], levels)
         work[STEPS_DONE] += 1
         elapsed = 0.0

@@ -127,32 +127,30 @@ def _forces(work, source, first, size, levels, stride, root_n, root_k, ops, orde
     weights = FORCE + 2 * levels
     for i in range(FORCE * ROW_LENGTH, weights * ROW_LENGTH):
         work[i] = 0
-    coupling, down, linear = weights, weights + WEIGHTS, weights + 2 * WEIGHTS
-    number, product = linear + WEIGHTS * (orders + 1), linear + 2 * WEIGHTS * (orders + 1)
-    _weigh(work, coupling, ops, LAMBDA, first, size, root_n)
-    _weigh(work, down, ops, DOWN, first, size, root_n)
-    for m in range(orders + 1):
-        _weigh(work, linear + WEIGHTS * m, ops, LINEAR + m, first, size, root_n)
-        if skew is not None:
-            _weigh(work, number + WEIGHTS * m, ops, NUMBER + m, first, size, root_n)
-            _weigh(work, product + WEIGHTS * m, ops, PRODUCT + m, first, size, root_n)
+    linear, own = 2, orders + 1  # slots of the weights: Λ, B, and then all U, all V, all E
+    for slot in range(linear + (own if skew is None else 3 * own)):
+        which = slot if slot < linear else LINEAR + (slot - linear) // own * ORDERS + (slot - linear) % own
+        _weigh(work, weights + WEIGHTS * slot, ops, which, first, size, root_n)
     for level in range(levels):
         here = width + first + 2 * level * stride - EDGE
         more = level + 1 < levels
         s = ops[MIX, 1] * float(root_k[level + 1]) if more else 0j
-        _mix(work, coupling, source, here, here + 2 * stride if more else here, stride, ops[MIX, 0], s, size, skew)
-        _add(work, FORCE + 2 * level, down, 1.0, work, MIXED * ROW_LENGTH, (MIXED + 1) * ROW_LENGTH, size)
+        _mix(work, weights, source, here, here + 2 * stride if more else here, stride, ops[MIX, 0], s, size, skew)
         factor = 1.0
-        for m in range(min(orders + 1, levels - level)):
-            to = FORCE + 2 * (level + m)
+        for m in range(min(own, levels - level)):
             if m > 0:
                 factor *= root_k[level + m]
-            _add(work, to, linear + WEIGHTS * m, factor, source, here, here + stride, size)
-            if skew is not None and m > 0:
-                _add(work, to, product + WEIGHTS * m, factor, work, IMAGE * ROW_LENGTH, (IMAGE + 1) * ROW_LENGTH,
-                     size)  # fmt: skip
-            if skew is not None and level > 0:
-                _add(work, to, number + WEIGHTS * m, factor * level, source, here, here + stride, size)
+            # U_m on Φ; B on what is mixed, for m = 0, E_m on ΛΦ for all others; V_m on Φ
+            for part in range(2 if m == 0 and skew is None else (1 if skew is None else (2 if level == 0 else 3))):
+                slot, scale = linear + m, factor
+                vector, re, im = source, here, here + stride
+                if part == 1:
+                    slot = 1 if m == 0 else linear + 2 * own + m
+                    row = MIXED if m == 0 else IMAGE
+                    vector, re, im = work, row * ROW_LENGTH, (row + 1) * ROW_LENGTH
+                elif part == 2:
+                    slot, scale = linear + own + m, factor * level
+                _add(work, FORCE + 2 * (level + m), weights + WEIGHTS * slot, scale, vector, re, im, size)
 
 
 @inlined
