@@ -10,7 +10,7 @@ from pathlib import Path
 
 NAMES = (
     "kernels", "trajectories", "convergence", "reliability", "startup", "mcsolve", "spin_states", "negativity",
-    "squeezing", "coverage", "classical_steps", "scaling",
+    "squeezing", "coverage", "control", "classical_steps", "scaling",
 )  # fmt: skip
 
 

@@ -106,6 +106,15 @@ def test_slopes_of_other_batches_leave_no_bias() -> None:
         assert (z > 8) if own else (z < 4), z
 
 
+def test_slopes_are_those_without_the_batch() -> None:
+    rng = np.random.default_rng(2)
+    f, g, batch = rng.standard_normal((50, 3)), rng.standard_normal((50, 3)) + 100.0, np.arange(50) % BATCHES
+    found = slopes(f, g, batch)
+    for one, column in ((0, 1), (20, 2), (31, 0)):
+        wanted = np.polyfit(g[batch != one, column], f[batch != one, column], 1)[0]
+        np.testing.assert_allclose(found[one, column], wanted, rtol=0, atol=1e-11)
+
+
 def test_a_few_trajectories_have_no_slope() -> None:
     f = np.random.default_rng(0).standard_normal((15, 2))
     assert not slopes(f, f, np.arange(15)).any()

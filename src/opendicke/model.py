@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 #: What to do with a model that a method or an analysis does not take.
 MORE_GENERAL = (
     "Models that move in time, are driven, thermal or squeezed, or couple with a phase: NuHOPS, TruncatedWigner, "
-    "Lindblad and MeanField."
+    "GaussianTrajectories, Lindblad and MeanField."
 )
 #: What to do with several spins or modes.
 MORE_THAN_ONE = (
-    "Several spins or modes: MeanField, TruncatedWigner, Lindblad and Eliminated, and Schroedinger without losses."
+    "Several spins or modes: MeanField, TruncatedWigner, GaussianTrajectories, Lindblad and Eliminated, and Schroedinger "
+    "without losses."
 )
 #: g_minus + g_plus is 0 up to rounding if it is below this fraction of their sizes.
 CANCELLED = 1e-12

@@ -143,8 +143,8 @@ class System:
 
     with :math:`H_i` of :class:`opendicke.Spin`, and :math:`H_m` and the losses of :class:`opendicke.Mode`.
     :class:`opendicke.DickeModel` is the everyday way to write the case of one spin and one mode. ``MeanField``,
-    ``TruncatedWigner`` and ``Lindblad`` take any system, ``Eliminated`` constant ones in a vacuum, ``Schroedinger``
-    those without losses; every other method takes one spin and one mode.
+    ``TruncatedWigner``, ``GaussianTrajectories`` and ``Lindblad`` take any system, ``Eliminated`` constant ones in a
+    vacuum, ``Schroedinger`` those without losses; every other method takes one spin and one mode.
 
     Args:
         spins: one :class:`opendicke.Spin` or more.

@@ -140,15 +140,17 @@ class Pilot:
 
 def slopes(f: NDArray[np.float64], g: NDArray[np.float64], batch: NDArray[np.int64]) -> NDArray[np.float64]:
     """The slope of f on g, (trajectories, ...), without the trajectories of each batch: (batches, ...)."""
-    found = np.zeros((BATCHES, *f.shape[1:]))
-    for one in range(BATCHES):
-        others = batch != one
-        if others.sum() >= FEWEST:
-            away, control = (values[others] - values[others].mean(axis=0) for values in (f, g))
-            spread = (control**2).sum(axis=0)
-            moving = spread > 0
-            found[one][moving] = (away * control).sum(axis=0)[moving] / spread[moving]
-    return found
+    if len(f) == 0:
+        return np.zeros((BATCHES, *f.shape[1:]))
+    away, control = f - f.mean(axis=0), g - g.mean(axis=0)
+    parts = np.zeros((4, BATCHES, *f.shape[1:]))
+    for part, values in zip(parts, (away, control, away * control, control**2), strict=True):
+        np.add.at(part, batch, values)
+    sums, others = parts[:2], parts[2:].sum(axis=1, keepdims=True) - parts[2:]  # sums over all are 0
+    count = (len(f) - np.bincount(batch, minlength=BATCHES)).reshape(-1, *[1] * (f.ndim - 1))
+    product, spread = others - np.stack([sums[0] * sums[1], sums[1] ** 2]) / np.maximum(count, 1)
+    fits = (count >= FEWEST) & (spread > 0)
+    return np.where(fits, product / np.where(fits, spread, 1.0), 0.0)
 
 
 def number_of_copies(f: NDArray[np.float64], g: NDArray[np.float64], cost: float) -> int:

@@ -102,8 +102,8 @@ def real_couplings(model: DickeModel) -> tuple[DickeModel, Gauge]:
     for name, phase in phases.items():
         if phase is None:
             hint = (
-                "A phase that moves is a frequency: add its rate to omega_c or omega_a. Lindblad, TruncatedWigner and "
-                "MeanField take it as it is."
+                "A phase that moves is a frequency: add its rate to omega_c or omega_a. Lindblad, TruncatedWigner, "
+                "GaussianTrajectories and MeanField take it as it is."
             )
             raise checks.refuse(name, "a coupling whose phase does not move for this method", pair[name], hint)
     minus, plus = phases["g_minus"] or 0.0, phases["g_plus"] or 0.0
