@@ -17,7 +17,7 @@ import opendicke as od
 from opendicke.description import describe_method
 from opendicke.ensemble.run import BATCHES, Ensemble, Sample, run_ensemble
 from opendicke.methods import control
-from opendicke.methods.control import PILOT, ControlledSimulator, Revision, number_of_copies, slopes
+from opendicke.methods.control import PILOT, ControlledSimulator, Revision, fitted, number_of_copies
 from opendicke.problem import Problem
 from opendicke.progress import Silent
 from zscores import channels_of, compare
@@ -57,9 +57,8 @@ def test_means_are_those_of_the_master_equation() -> None:
 
 def _leaning(copy: Any, rng: Any) -> Any:
     """A copy whose own noise is told from that of the others, and used."""
-    channels, fine = copy(rng)
     beside = len(rng.bit_generator.seed_seq.spawn_key) > 2
-    return (0 * channels if beside else channels), fine
+    return copy(rng) * (0 if beside else 1)
 
 
 @cache
@@ -85,13 +84,18 @@ def test_copies_along_the_same_noise_take_the_noise_off() -> None:
 # Slopes
 
 
+def with_theta(g: np.ndarray, there: Any = 1.0) -> np.ndarray:
+    """θg and θ, as copies have them."""
+    return np.concatenate([g * there, np.ones_like(g[..., :1]) * there], axis=-1)
+
+
 def estimates(own: bool) -> np.ndarray:
     """500 means of f = h², E h = 0, with the control taken off: slopes from other batches, or from all."""
     rng = np.random.default_rng(3)
     found = []
     for _ in range(500):
-        h = rng.exponential(size=(40, 1)) - 1
-        slope = slopes(h**2, h, np.arange(40) % BATCHES)
+        h = rng.exponential(size=(40, 1, 1)) - 1
+        slope, _ = fitted(h**2, with_theta(h), np.arange(40) % BATCHES)
         if own:
             slope[:] = ((h - h.mean()) * (h**2 - (h**2).mean())).sum() / ((h - h.mean()) ** 2).sum()
         found.append(np.mean([h[i] ** 2 - slope[i % BATCHES] * h[i] for i in range(40)]))
@@ -106,19 +110,23 @@ def test_slopes_of_other_batches_leave_no_bias() -> None:
         assert (z > 8) if own else (z < 4), z
 
 
-def test_slopes_are_those_without_the_batch() -> None:
+def test_slopes_and_centres_are_those_without_the_batch() -> None:
     rng = np.random.default_rng(2)
-    f, g, batch = rng.standard_normal((50, 3)), rng.standard_normal((50, 3)) + 100.0, np.arange(50) % BATCHES
-    found = slopes(f, g, batch)
+    f, g, batch = rng.standard_normal((50, 1, 3)) + 50, rng.standard_normal((50, 1, 3)) + 100.0, np.arange(50) % BATCHES
+    there = (rng.random((50, 1, 1)) < 0.8) * 1.0
+    slope, centre = fitted(f, with_theta(g, there), batch)
     for one, column in ((0, 1), (20, 2), (31, 0)):
-        wanted = np.polyfit(g[batch != one, column], f[batch != one, column], 1)[0]
-        np.testing.assert_allclose(found[one, column], wanted, rtol=0, atol=1e-11)
+        others = batch != one
+        mean = f[others, 0, column].mean()
+        control = there[others, 0, 0] * (g[others, 0, column] - mean)
+        np.testing.assert_allclose(centre[one, 0, column], mean, rtol=0, atol=1e-11)
+        wanted = np.polyfit(control, f[others, 0, column], 1)[0]
+        np.testing.assert_allclose(slope[one, 0, column], wanted, rtol=0, atol=1e-11)
 
 
 def test_a_few_trajectories_have_no_slope() -> None:
-    f = np.random.default_rng(0).standard_normal((15, 2))
-    assert not slopes(f, f, np.arange(15)).any()
-    assert not slopes(f[:0], f[:0], np.arange(0)).any()
+    f = np.random.default_rng(0).standard_normal((15, 1, 2))
+    assert not fitted(f, with_theta(f), np.arange(15))[0].any()
 
 
 @pytest.mark.parametrize("noise", [0.1, 1.0])
@@ -132,9 +140,10 @@ def test_intervals_cover_as_often_as_they_say(noise: float) -> None:
         ensemble = Ensemble()
         h = rng.exponential(size=(96, 1, 1)) - 1
         f = 2 * h + noise * rng.standard_normal(h.shape)
-        revise = Revision(slopes(f[:PILOT], h[:PILOT], np.arange(PILOT) % BATCHES), 64)
+        copies = with_theta(h)
+        revise = Revision(*fitted(f[:PILOT], copies[:PILOT], np.arange(PILOT) % BATCHES), 64)
         for index in range(96):
-            sample = Sample({"channels": f[index], "copy": h[index], "others": 0 * h[index]})
+            sample = Sample({"channels": f[index], "copy": copies[index], "others": with_theta(0 * h[index])})
             ensemble.add(index, revise(index, sample))
         moments = ensemble.moments("channels")
         z = abs(moments.mean.item()) / moments.sem.item()

@@ -87,7 +87,7 @@ class NetworkFlow:
 
     def run(
         self, frames: Vector, fields: Complex, squeezing: Complex, paths: Sequence[NoisePath],
-        light: Sequence[tuple[Complex, ...]], hits: NDArray[np.int64], moments: int,
+        light: Sequence[tuple[Complex, ...]], hits: NDArray[np.int64], moments: int, floor: float = 0.0,
     ) -> tuple[Record, float, int]:  # fmt: skip
         """One trajectory.
 
@@ -99,6 +99,7 @@ class NetworkFlow:
             light: for every mode middles, slopes and ends of the field that drives and classical light make.
             hits: for the start and each step's end, where in the answer its values go, or −1.
             moments: length of the answer.
+            floor: the mean spin over N, of any spin, at which it ends.
 
         Returns:
             The states; the least mean spin over N on the way; and the step at which it ended, as that of a pair does.
@@ -110,7 +111,7 @@ class NetworkFlow:
         pairs[range(spins, spins + modes), range(spins, spins + modes)] = squeezing
         start = (np.ascontiguousarray(np.swapaxes(frames, 1, 2)[:, :2]), fields.copy(), pairs, np.zeros_like(fields))
         record, steps = Record.empty(moments, spins, modes), paths[0].steps
-        step, least = _propagate(self.atoms, self.rates, self.w, steps, lines, hits, start, record)
+        step, least = _propagate(self.atoms, self.rates, self.w, steps, lines, hits, start, floor, record)
         return record, least, step
 
 
@@ -118,7 +119,7 @@ class NetworkFlow:
 
 
 @compiled
-def _propagate(atoms, rates, w, steps, lines, hits, state, record):  # type: ignore[no-untyped-def]
+def _propagate(atoms, rates, w, steps, lines, hits, state, floor, record):  # type: ignore[no-untyped-def]
     """Fill the record; return the step at which it ends (behind the last one if all is well), and the least s/N."""
     size, modes = state[2].shape[0], state[1].size
     k, total, trial = _like(state), _like(state), _like(state)
@@ -135,7 +136,7 @@ def _propagate(atoms, rates, w, steps, lines, hits, state, record):  # type: ign
     )  # fmt: skip
     least = 0.5
     for i in range(steps.size + 1):
-        if not least > 0:
+        if not least > floor:
             return i, least
         if hits[i] >= 0:
             _keep(state, lines.field_ends[i], hits[i], record)

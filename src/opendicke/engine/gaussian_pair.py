@@ -55,7 +55,7 @@ class PairFlow:
 
     def run(
         self, frame: NDArray[np.float64], amplitude: complex, squeezing: complex, path: NoisePath,
-        hits: NDArray[np.int64], moments: int,
+        hits: NDArray[np.int64], moments: int, floor: float = 0.0,
     ) -> tuple[Record, float, int]:  # fmt: skip
         """One trajectory.
 
@@ -66,15 +66,18 @@ class PairFlow:
             path: the noise.
             hits: for the start and each step's end, where in the answer its values go, or −1.
             moments: length of the answer.
+            floor: the mean spin over N at which it ends. There is none, and no norm in the end, below 0.
 
         Returns:
-            The states; the least mean spin over N on the way; and the step at which it ended, because the Gaussian has
-            no norm any more: what it hits, and all later states, are not filled. Behind the last one if all is well.
+            The states; the least mean spin over N on the way; and the step at which it ended because that is not above
+            ``floor``: what it hits, and all later states, are not filled. Behind the last one if all is well.
         """
         record = Record.empty(moments, 1, 1)
         first, second = (tuple(map(float, axis)) for axis in frame.T[:2])
         start = (*first, *second, 0j, complex(amplitude), 0j, 0j, complex(squeezing))
-        step, least = _propagate(self._model, self._w, path.steps, path.middle, path.slope, hits, start, record)
+        step, least = _propagate(
+            self._model, self._w, path.steps, path.middle, path.slope, hits, start, floor * self._model[0], record
+        )
         return record, least / self._model[0], step
 
 
@@ -83,11 +86,11 @@ class PairFlow:
 
 
 @compiled
-def _propagate(model, w, steps, middle, slope, hits, start, record):  # type: ignore[no-untyped-def]
+def _propagate(model, w, steps, middle, slope, hits, start, floor, record):  # type: ignore[no-untyped-def]
     """Fill the record; return the step at which it ends (behind the last one if all is well), and the least s."""
     state, least = start, 0.5 * model[0]
     for i in range(steps.size + 1):
-        if not least > 0:
+        if not least > floor:
             return i, least
         if hits[i] >= 0:
             _keep(state, hits[i], record)

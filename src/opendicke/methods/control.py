@@ -3,18 +3,19 @@ r"""Gaussian copies as a control variate: exact means with smaller error bars.
 A trajectory f of nuHOPS and its Gaussian copy g (:class:`opendicke.GaussianTrajectories`) run along the same noise, and
 r more copies g' along noise of their own. What is averaged is, for every channel at every time,
 
-.. math:: y = f - \beta h,\qquad h = g - \frac1r\sum g',\qquad \mathsf E\,h = 0
+.. math:: y = f - \beta h,\qquad h = \theta(g - c) - \frac1r\sum\theta'(g' - c),\qquad \mathsf E\,h = 0
 
-so :math:`\mathsf E\,y = \mathsf E f` for any number β that does not depend on the trajectory's own h, however bad the
-copies are. The first PILOT trajectories, those of the pilot, settle β and r:
+so :math:`\mathsf E\,y = \mathsf E f` for any numbers β and c that do not depend on the trajectory's own h, however bad
+the copies are. θ is 1 until a copy has become no Gaussian state any more, and 0 then: such a trajectory goes on by
+itself. The first PILOT trajectories, those of the pilot, settle β, c and r:
 
-* β is the slope of f on g over the trajectories of the pilot that are in *other* batches, over 1 + 1/r.
-* r is the power of two next to what makes the cost at a given error least, with c the cost of a trajectory over that of
-  a copy, :math:`r^2 = c\,R^2/(1-R^2)`, R the correlation of f and g, of which the median over channels and times is
-  taken. Costs are counted in right-hand sides and steps, not by a clock: the numbers do not depend on who runs what.
+* β is the slope of f on θ(g − c) over the trajectories of the pilot that are in *other* batches, over 1 + 1/r, and c
+  the mean of f over these.
+* r is the power of two next to what makes the cost at a given error least, with k the cost of a trajectory over that of
+  a copy, :math:`r^2 = kR^2/(1-R^2)`, R the correlation of f and θ(g − c), of which the median over channels and times
+  is taken. Costs are counted in right-hand sides and steps, not by a clock: the numbers do not depend on who runs what.
 
-All that is done to means over trajectories, or batches of them, works as before. A copy that comes to no end, because
-it is no Gaussian any more, stays where it was last: that is a function of its noise, too.
+All that is done to means over trajectories, or batches of them, works as before.
 """
 
 from __future__ import annotations
@@ -83,16 +84,14 @@ class ControlledSimulator(Simulator["NuHOPS"]):
         began = time.thread_time()
         sample = self.exact(index)
         done = time.thread_time()
-        own, fine = self.gaussian.copy(self.stream(index))
+        own = self.gaussian.copy(self.stream(index))
         rng = stream(self.options.seed, index, self.options.point, beside=(1,))
-        others, failed = np.zeros_like(own), int(not fine)
+        others = np.zeros_like(own)
         for _ in range(self.copies):
-            channels, fine = self.gaussian.copy(rng)
-            others += channels
-            failed += not fine
+            others += self.gaussian.copy(rng)
         sums = {
             "copies": float(self.copies + 1),
-            "failed_copies": float(failed),
+            "failed_copies": float(self.copies + 1 - own[-1, -1] - others[-1, -1]),
             "core_seconds_of_trajectories": done - began,
             "core_seconds_of_copies": time.thread_time() - done,
         }
@@ -130,34 +129,46 @@ class Pilot:
         held = [(index, sample) for index, sample in outcomes if isinstance(sample, Sample)]
         batch = np.array([index % BATCHES for index, _ in held], dtype=np.int64)
         if not held:
-            return self.simulate, Revision(np.zeros((BATCHES, 1, 1)), PILOT_COPIES)
+            return self.simulate, Revision(np.zeros((BATCHES, 1, 1)), np.zeros((BATCHES, 1, 1)), PILOT_COPIES)
         f, g = (np.array([sample.averaged[name] for _, sample in held]) for name in ("channels", "copy"))
         sides = np.mean([sample.sums["right_hand_sides"] for _, sample in held])
         cost = float(sides) * SECONDS_PER_SIDE / (self.simulate.steps.size * SECONDS_PER_STEP or 1.0)
-        copies = number_of_copies(f, g, cost)
-        return self.simulate.with_copies(copies), Revision(slopes(f, g, batch), copies)
+        copies = number_of_copies(f, g[..., :-1] - f.mean(axis=0) * g[..., -1:], cost)
+        return self.simulate.with_copies(copies), Revision(*fitted(f, g, batch), copies)
 
 
-def slopes(f: NDArray[np.float64], g: NDArray[np.float64], batch: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The slope of f on g, (trajectories, ...), without the trajectories of each batch: (batches, ...)."""
-    if len(f) == 0:
-        return np.zeros((BATCHES, *f.shape[1:]))
-    away, control = f - f.mean(axis=0), g - g.mean(axis=0)
-    parts = np.zeros((4, BATCHES, *f.shape[1:]))
-    for part, values in zip(parts, (away, control, away * control, control**2), strict=True):
+def fitted(
+    f: NDArray[np.float64], g: NDArray[np.float64], batch: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Slopes and centres, (batches, times, channels), of the trajectories that are not of each batch.
+
+    Args:
+        f: of the pilot, (trajectories, times, channels).
+        g: θg, and θ behind the last channel.
+        batch: of each trajectory.
+    """
+    # sums over all but each batch of: 1, f, θg, θ, fθg, fθ, (θg)², all from about where f is
+    middle, there = f.mean(axis=0), g[..., -1:]
+    f, g = f - middle, g[..., :-1] - middle * there
+    terms = (np.ones_like(f), f, g, there + 0 * f, f * g, f * there, g * g)
+    sums = np.zeros((len(terms), BATCHES, *f.shape[1:]))
+    for part, values in zip(sums, terms, strict=True):
         np.add.at(part, batch, values)
-    sums, others = parts[:2], parts[2:].sum(axis=1, keepdims=True) - parts[2:]  # sums over all are 0
-    count = (len(f) - np.bincount(batch, minlength=BATCHES)).reshape(-1, *[1] * (f.ndim - 1))
-    product, spread = others - np.stack([sums[0] * sums[1], sums[1] ** 2]) / np.maximum(count, 1)
+    count, own, copy_, held, both, mixed, square = sums.sum(axis=1, keepdims=True) - sums
+    count = np.maximum(count, 1.0)
+    centre = own / count
+    mean = copy_ - centre * held
+    product = both - centre * mixed - own * mean / count
+    spread = square - 2 * centre * copy_ + centre**2 * held - mean**2 / count
     fits = (count >= FEWEST) & (spread > 0)
-    return np.where(fits, product / np.where(fits, spread, 1.0), 0.0)
+    return np.where(fits, product / np.where(fits, spread, 1.0), 0.0), middle + centre
 
 
 def number_of_copies(f: NDArray[np.float64], g: NDArray[np.float64], cost: float) -> int:
     """How many copies beside a trajectory, which costs as much as ``cost`` of them, are best.
 
     Args:
-        f, g: of the pilot, (trajectories, ...).
+        f, g: of the pilot, (trajectories, ...); g is θ(g − c).
         cost: of a trajectory over that of a copy.
     """
     if len(f) < FEWEST:
@@ -177,18 +188,21 @@ class Revision:
     """Takes the control off a trajectory's channels; they stay beside it, as ``plain``.
 
     Attributes:
-        slopes: for every batch, (batches, times, channels).
+        slopes, centres: for every batch, (batches, times, channels).
         copies: how many more copies the trajectories have that are not of the pilot.
     """
 
     slopes: NDArray[np.float64]
+    centres: NDArray[np.float64]
     copies: int
 
     def __call__(self, index: int, sample: Sample) -> Sample:
         """The sample that is reduced."""
-        beside = sample.averaged
+        beside, batch = sample.averaged, index % BATCHES
         share = 1 / (1 + 1 / (PILOT_COPIES if index < PILOT else self.copies))
-        channels = beside["channels"] - share * self.slopes[index % BATCHES] * (beside["copy"] - beside["others"])
+        control = beside["copy"] - beside["others"]
+        h = control[..., :-1] - self.centres[batch] * control[..., -1:]
+        channels = beside["channels"] - share * self.slopes[batch] * h
         rest = {name: values for name, values in beside.items() if name not in ("copy", "others")}
         return replace(sample, averaged=rest | {"channels": channels, "plain": beside["channels"]})
 

@@ -27,6 +27,7 @@ from opendicke.methods.moving import STEP_TIMES_RATE, Light, check_bath, nodes_o
 from opendicke.methods.precision import Precision
 from opendicke.methods.sampled import Sampled, Simulator, kept_rows, kept_states, words_averaged
 from opendicke.model import DickeModel, Model, check_model, pair_of
+from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Limits, Problem, Solution
 from opendicke.states import SpinCoherent, parts_of
 from opendicke.system import System, as_system, fastest_rate
@@ -36,6 +37,8 @@ from opendicke.words import Word
 #: spins and modes (measured at the parameters of figure 1, t = 20, and with up to 8 spins and modes).
 SECONDS_PER_STEP, SECONDS_PER_SYSTEM_STEP, SECONDS_PER_CUBE = 5e-7, 4e-6, 1e-7
 MEMORY = 1e6
+#: Share of excited atoms up to which a copy of an exact trajectory is close to it.
+MOST_EXCITED = 0.05
 #: Why a trajectory ends early.
 TOO_MANY = "its Gaussian state holds N/2 excitations or has no norm"
 REASON = (
@@ -184,26 +187,19 @@ class GaussianSimulator(Simulator[GaussianTrajectories]):
             raise self.stopped(index, end, TrajectoryFailure(TOO_MANY, end))
         return self._sample(record, {"largest_excitation": 0.5 - least})
 
-    def copy(self, rng: np.random.Generator) -> tuple[NDArray[np.float64], bool]:
-        """The channels of one trajectory of one spin and one mode, (times, channels); and whether it came through.
+    def copy(self, rng: np.random.Generator) -> NDArray[np.float64]:
+        """The channels of a trajectory of one spin and one mode, and 1: (times, channels + 1).
 
-        One that does not keeps the last channels that it had: these too are a function of its noise alone.
+        From where more than MOST_EXCITED of the atoms are excited in its frame there are zeros in their place.
         """
-        record, _, end = self._run(rng, self.steps.size)
-        channels = record.channels(self._atoms)[:, 0, 0]
+        record, _, end = self._run(rng, self.steps.size, 0.5 - MOST_EXCITED)
+        found = np.ones((self.problem.times.size, len(CHANNELS) + 1))
+        found[:, :-1] = self._gauge.channels(record.channels(self._atoms)[:, 0, 0])
         if end <= self.steps.size:
-            had = int((self.hits[:end] >= 0).sum())
-            channels[had:] = channels[had - 1] if had > 0 else self._first()
-        return self._gauge.channels(channels), end > self.steps.size
-
-    def _first(self) -> NDArray[np.float64]:
-        """The channels of the state of spin and empty cavity at the start."""
-        record = Record.empty(1, 1, 1)
-        record.frames[0] = self._frames
-        found: NDArray[np.float64] = record.channels(self._atoms)[0, 0, 0]
+            found[int((self.hits[:end] >= 0).sum()) :] = 0.0
         return found
 
-    def _run(self, rng: np.random.Generator, last: int) -> tuple[Record, float, int]:
+    def _run(self, rng: np.random.Generator, last: int, floor: float = 0.0) -> tuple[Record, float, int]:
         """The first steps of a trajectory, up to ``last``; see :meth:`opendicke.engine.gaussian_pair.PairFlow.run`."""
         hits, moments = self.hits[: last + 1], self.problem.times.size
         points = [
@@ -214,12 +210,11 @@ class GaussianSimulator(Simulator[GaussianTrajectories]):
         if isinstance(self._flow, PairFlow):
             noise, begin = self._noise, points[0].noise
             path = noise.sample(rng) if begin is None else noise.extend(rng, begin)[0]
-            return self._flow.run(self._frames[0], fields[0], squeezing[0], path.part(0, last), hits, moments)
-        drawn = [light.draw(rng, point.noise) for light, point in zip(self._lights, points, strict=True)]
+            return self._flow.run(self._frames[0], fields[0], squeezing[0], path.part(0, last), hits, moments, floor)
+        drawn = [one.draw(rng, point.noise) for one, point in zip(self._lights, points, strict=True)]
         paths = [path.part(0, last) for path, _ in drawn]
-        return self._flow.run(
-            self._frames, np.array(fields), np.array(squeezing), paths, [light for _, light in drawn], hits, moments
-        )
+        light = [parts for _, parts in drawn]
+        return self._flow.run(self._frames, np.array(fields), np.array(squeezing), paths, light, hits, moments, floor)
 
     def _sample(self, record: Record, peaks: dict[str, float]) -> Sample:
         """What is left of a trajectory; axes of spins and modes if a system was asked for."""
