@@ -161,6 +161,8 @@ class NuHOPS(Sampled):
         object.__setattr__(self, "keep_states", checks.some_times("keep_states", self.keep_states))
         checks.set_real(self, "max_memory", minimum=2.0**-10)
         checks.choice("hierarchy", self.hierarchy, ("auto", "dressed", "plain"))
+        if self.hierarchy == "dressed" and self.dtype != "float64":
+            raise checks.refuse("hierarchy", "another one than the dressed one for single precision", self.hierarchy)
 
     def limits(self, model: Model) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
@@ -201,7 +203,7 @@ class NuHOPS(Sampled):
 
     def _is_dressed(self, model: DickeModel) -> bool:
         if self.hierarchy == "auto":
-            return field_follows(model) and not weakly_damped(model)
+            return self.dtype == "float64" and field_follows(model) and not weakly_damped(model)
         return self.hierarchy == "dressed"
 
     def numerics(self, model: DickeModel) -> int:
