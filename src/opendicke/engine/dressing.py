@@ -10,14 +10,14 @@ C₀ = A₀, D₀ = Λ†, C_{m+1} = [C_m, Λ], D_{m+1} = [D_m, Λ]. Then
 .. math::
     \partial_t\tilde\Phi = \Big[\big(z^* - i\alpha_G^* + \tfrac{c^*}{w}\big)\Lambda + ic^*b - w\,b^\dagger b
     + \sum_m \frac{x^m}{m!} b^{\dagger m}\Big(C_m - i\alpha_D D_m - \tfrac1w D_m\Lambda - iD_m b\Big)
-    - (q + \dot x\Lambda + x\dot\Lambda)\,b^\dagger\Big]\tilde\Phi,
+    - q\,b^\dagger - \sum_m \frac{x^m}{(m+1)!} b^{\dagger m+1} Y_m\Big]\tilde\Phi,
 
     \dot\alpha_G = -w\alpha_G - ic, \qquad \dot\alpha_D = -w\alpha_D + q
 
-where q, a gauge, is the mean of what multiplies b† (but for the fluctuations' product). The sum is infinite only in
-name: xΛ is small as 1/√N, and C_{m+2} = λ²C_m, D_{m+2} = λ²D_m with the number λ² = 4g₋g₊/N. −Λ†Λ/w is the spins'
-interaction through the cavity and their collective damping, as adiabatic elimination has them; the levels hold what is
-beyond that.
+with Y₀ = d(xΛ)/dt and Y_{m+1} = [Y_m, Λ], where rates move. There q, a gauge, is the mean of what multiplies b† (but
+for the fluctuations' product). The sum is infinite only in name: xΛ is small as 1/√N, and C_{m+2} = λ²C_m, D_{m+2} =
+λ²D_m with the number λ² = 4g₋g₊/N. −Λ†Λ/w is the spins' interaction through the cavity and their collective damping, as
+adiabatic elimination has them; the levels hold what is beyond that.
 
 Moments of the field need Λ as well: <0|(b + α_G)^m|Φ> = <0|(b + α_D + xΛ)^m|Φ~>. ``undress`` gives levels that can be
 read like those of the plain hierarchy, with the field α_D + xc.
@@ -132,6 +132,7 @@ def coefficients(model, feedback, frame, cosine, sine, shift, field, z, s1, s2, 
     after = _sum(_scaled(1j * _dot(turning, p), p), _scaled(-1j * square, turning))
     other = _scaled(2 * model[4] * model[5] + 0j, axis)
     other_after = _scaled(1j, _cross(other, p))
+    share, change = 1.0 + 0j, _inside(growth[0], growth[1], 0j, cosine, sine, frame)
     if skew is not None:
         v = _scaled(-1j * x, other)
         _operator(ops, NUMBER, v[0], v[1], v[2], j * v[2])
@@ -140,8 +141,9 @@ def coefficients(model, feedback, frame, cosine, sine, shift, field, z, s1, s2, 
         u = _scaled(factor, commutator)
         if skew is not None:
             u = _sum(u, _scaled(factor * back, other))
+        u = _sum(u, _scaled(-share, change))
+        share, change = share * x / (m + 1), _scaled(1j, _cross(change, p))
         if m == 1:
-            u = _sum(u, _scaled(-1.0 + 0j, _inside(growth[0], growth[1], 0j, cosine, sine, frame)))
             q = _dot(u, mean)
             _operator(ops, LINEAR + 1, u[0], u[1], u[2], u[2] * down - u[0] * s1 - u[1] * s2)
         else:

@@ -168,6 +168,8 @@ class NuHOPS(Sampled):
         if self.control is not None:
             checks.choice("control", self.control, ("gaussian", "auto"))
         checks.choice("hierarchy", self.hierarchy, ("auto", "dressed", "plain"))
+        if self.hierarchy == "dressed" and self.dtype != "float64":
+            raise checks.refuse("hierarchy", "another one than the dressed one for single precision", self.hierarchy)
 
     def limits(self, model: Model) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
@@ -208,7 +210,7 @@ class NuHOPS(Sampled):
 
     def _is_dressed(self, model: DickeModel) -> bool:
         if self.hierarchy == "auto":
-            return field_follows(model) and not weakly_damped(model)
+            return self.dtype == "float64" and field_follows(model) and not weakly_damped(model)
         return self.hierarchy == "dressed"
 
     def numerics(self, problem: Problem) -> int:

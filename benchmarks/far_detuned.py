@@ -1,0 +1,112 @@
+"""Far-detuned cavities: what a trajectory costs with the plain and with the dressed hierarchy.
+
+    python -m benchmarks.far_detuned                                  # everything: hours
+    python -m benchmarks.far_detuned --atoms 1000 --ratios 25 250 --couplings 1.2 --until 3 --hierarchies dressed
+
+From the normal state with an empty cavity, κ = 0.5 ω_a, default accuracy. A trajectory is run in both ways before the
+next one is; CPU seconds of one thread, medians (largest), per trajectory and 1/ω_a. No more is started of a hierarchy
+once it has spent ``--seconds`` on a model; "—" where not even one was.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from benchmarks.timing import cpu_seconds, table
+from opendicke import DickeModel, Normal, NuHOPS
+from opendicke.methods.nuhops import NuHOPSSimulator
+from opendicke.problem import Problem
+
+Hierarchy = Literal["plain", "dressed"]
+HIERARCHIES: tuple[Hierarchy, ...] = ("plain", "dressed")
+
+
+def model(n_atoms: int, ratio: float, coupling: float) -> DickeModel:
+    """ω_a = 1, ω_c = ``ratio``, κ = 0.5, ``coupling`` times the critical one, g₋ = g₊."""
+    free = DickeModel.balanced(n_atoms=n_atoms, omega_a=1.0, omega_c=ratio, kappa=0.5, coupling=0.0)
+    half = coupling / 2 * free.critical_coupling
+    return free.replace(g_minus=half, g_plus=half)
+
+
+class Contender:
+    """One hierarchy on one model; keeps what its trajectories cost."""
+
+    def __init__(self, problem: Problem, hierarchy: Hierarchy, budget: float) -> None:
+        self.hierarchy, self.budget, self.until = hierarchy, budget, float(problem.times[-1])
+        self.simulate = NuHOPSSimulator(problem, NuHOPS(1, seed=1, hierarchy=hierarchy))
+        self.simulate.prepare()
+        self.seconds: list[float] = []
+        self.windows: list[tuple[float, float]] = []
+        self.sweeps: list[float] = []
+
+    def run(self, index: int) -> None:
+        """Trajectory ``index``, if there is time left for it."""
+        if sum(self.seconds) >= self.budget:
+            return
+        found = []
+        self.seconds.append(cpu_seconds(lambda: found.append(self.simulate(index))))
+        self.windows.append((found[0].peaks["largest_states"], found[0].peaks["largest_levels"]))
+        self.sweeps.append(found[0].sums["right_hand_sides"])
+
+    def row(self) -> list[str]:
+        """Cells of the table."""
+        if not self.seconds:
+            return [self.hierarchy, "—", "—", "—", "0"]
+        taken, window = np.array(self.seconds) / self.until, np.median(self.windows, axis=0)
+        cost = f"{np.median(taken):.3g} ({taken.max():.3g})"
+        size = f"{window[0]:.0f} × {window[1]:.0f}"
+        return [self.hierarchy, cost, size, f"{np.median(self.sweeps) / self.until:.0f}", str(len(self.seconds))]
+
+
+def run(
+    atoms: Sequence[int] = (1000, 100_000),
+    ratios: Sequence[float] = (2.5, 25.0, 250.0, 2500.0),
+    couplings: Sequence[float] = (0.8, 1.2, 1.4),
+    until: float = 4.0,
+    trajectories: int = 4,
+    seconds: float = 60.0,
+    hierarchies: Sequence[Hierarchy] = HIERARCHIES,
+) -> None:
+    """All combinations, as one table."""
+    rows = []
+    for n_atoms in atoms:
+        for ratio in ratios:
+            for coupling in couplings:
+                problem = Problem(model(n_atoms, ratio, coupling), Normal(), np.array([until]))
+                contenders = [Contender(problem, which, seconds) for which in hierarchies]
+                for index in range(trajectories):
+                    for contender in contenders:
+                        contender.run(index)
+                rows += [[f"{n_atoms:,}", f"{ratio:g}", f"{coupling:g}", *each.row()] for each in contenders]
+    head = (
+        "N",
+        "ω_c/ω_a",
+        "g/g_c",
+        "hierarchy",
+        "s per trajectory and 1/ω_a",
+        "window n × k",
+        "right-hand sides",
+        "run",
+    )
+    table(head, rows)
+
+
+def main() -> None:
+    """Parse the command line and run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--atoms", type=int, nargs="+", default=[1000, 100_000])
+    parser.add_argument("--ratios", type=float, nargs="+", default=[2.5, 25.0, 250.0, 2500.0])
+    parser.add_argument("--couplings", type=float, nargs="+", default=[0.8, 1.2, 1.4])
+    parser.add_argument("--until", type=float, default=4.0)
+    parser.add_argument("--trajectories", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--hierarchies", nargs="+", choices=HIERARCHIES, default=list(HIERARCHIES))
+    run(**vars(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
