@@ -49,30 +49,41 @@ def pushed(forces, start, target, weight, h, parameters, noise, gradient, path, 
         cost :math:`\int|w|^2/\text{noise}\,dt + \text{weight}\,|v(T) - \text{target}|^2`.
     """
     steps = forces.shape[0]
-    stages, rate = np.empty((steps, 4, VARIABLES)), np.empty((4, VARIABLES))
-    path[0] = start
+    stages, rate, pulled = np.empty((steps, 4, VARIABLES)), np.empty((4, VARIABLES)), np.zeros(VARIABLES)
+    push = np.empty(VARIABLES)
+    for i in range(VARIABLES):
+        path[0, i] = start[i]
     cost = 0.0
     for step in range(steps):
         for stage in range(4):
             reach = 0.0 if stage == 0 else (h if stage == 3 else 0.5 * h)
-            stages[step, stage] = path[step] + reach * rate[max(stage - 1, 0)] if stage > 0 else path[step]
+            for i in range(VARIABLES):
+                stages[step, stage, i] = path[step, i]
+                if stage > 0:
+                    stages[step, stage, i] += reach * rate[stage - 1, i]
             derivative(parameters, stages[step, stage], rate[stage])
-            rate[stage, 3:] += forces[step]
-        path[step + 1] = path[step] + h / 6 * (rate[0] + 2 * rate[1] + 2 * rate[2] + rate[3])
+            rate[stage, 3] += forces[step, 0]
+            rate[stage, 4] += forces[step, 1]
+        for i in range(VARIABLES):
+            path[step + 1, i] = path[step, i] + h / 6 * (rate[0, i] + 2 * rate[1, i] + 2 * rate[2, i] + rate[3, i])
         cost += h * (forces[step, 0] ** 2 + forces[step, 1] ** 2) / noise
-    distance = path[steps] - target
-    cost += weight * np.sum(distance**2)
-    slopes[steps] = 2 * weight * distance
-    pulled = np.zeros(VARIABLES)
+    for i in range(VARIABLES):
+        distance = path[steps, i] - target[i]
+        cost += weight * distance**2
+        slopes[steps, i] = 2 * weight * distance
     for step in range(steps - 1, -1, -1):
-        after = slopes[step + 1]
-        slopes[step] = after
-        gradient[step] = 2 * h * forces[step] / noise
+        for i in range(VARIABLES):
+            slopes[step, i] = slopes[step + 1, i]
+        for i in range(2):
+            gradient[step, i] = 2 * h * forces[step, i] / noise
         for stage in range(3, -1, -1):
             weight_of_stage = h / 6 if stage in (0, 3) else h / 3
             reach = 0.0 if stage == 3 else (h if stage == 2 else 0.5 * h)
-            push = weight_of_stage * after + reach * pulled
-            gradient[step] += push[3:]
+            for i in range(VARIABLES):
+                push[i] = weight_of_stage * slopes[step + 1, i] + reach * pulled[i]
+            gradient[step, 0] += push[3]
+            gradient[step, 1] += push[4]
             _pulled_back(parameters, stages[step, stage], push, pulled)
-            slopes[step] += pulled
+            for i in range(VARIABLES):
+                slopes[step, i] += pulled[i]
     return cost
