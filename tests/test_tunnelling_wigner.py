@@ -122,7 +122,7 @@ def test_three_ways_to_a_rate_agree() -> None:
     """N = 80, (1.8, 0.782): 4 standard errors between counting, fitting and splitting; false-alarm rate 2e-4."""
     model = BISTABLE_CUT.model(0.688, n_atoms=80)
     method = od.TruncatedWigner(trajectories=96, seed=3)
-    runs = [watch(model, start, 640.0, method, skip=20.0) for start in ("n", "s+")]
+    runs = [watch(model, start, 480.0, method, skip=20.0) for start in ("n", "s+")]
     passages = runs[0].passages
     passages.add(runs[1].passages)
     counted = count_rates(passages)

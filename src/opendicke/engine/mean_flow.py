@@ -59,11 +59,10 @@ def runge_kutta(parameters: Vector, y: Vector, d: Vector, step: float, work: Vec
     """
     k, trial, total, k_d, trial_d, total_d = work[0], work[1], work[2], work[3], work[4], work[5]
     follow = d.shape[0] > 0
-    total[:] = 0.0
-    total_d[:] = 0.0
-    trial[:] = y
-    if follow:
-        trial_d[:] = d
+    for i in range(5):
+        total[i], total_d[i], trial[i] = 0.0, 0.0, y[i]
+        if follow:
+            trial_d[i] = d[i]
     for stage in range(4):
         derivative(parameters, trial, k)
         if follow:
@@ -138,7 +137,8 @@ def maxima(parameters: Vector, y: Vector, step: float, steps: int, times: Vector
     derivative(parameters, y, slope)
     old = slope[2]
     for count in range(steps):
-        before[:] = y
+        for i in range(5):
+            before[i] = y[i]
         runge_kutta(parameters, y, nothing, step, work)
         derivative(parameters, y, slope)
         new = slope[2]
@@ -147,7 +147,8 @@ def maxima(parameters: Vector, y: Vector, step: float, steps: int, times: Vector
             part = step
             for _ in range(40):
                 part = (low * at_high - high * at_low) / (at_high - at_low)
-                trial[:] = before
+                for i in range(5):
+                    trial[i] = before[i]
                 runge_kutta(parameters, trial, nothing, part, work)
                 derivative(parameters, trial, slope)
                 value = slope[2]
@@ -162,7 +163,8 @@ def maxima(parameters: Vector, y: Vector, step: float, steps: int, times: Vector
                     at_low = at_low / 2 if side == -1 else at_low
                     side = -1
             times[found] = count * step + part
-            states[found] = trial
+            for i in range(5):
+                states[found, i] = trial[i]
             found += 1
             if found == times.size:
                 return found

@@ -43,8 +43,8 @@ def advance(parameters: Vector, y: Vector, covariance: Vector, step: float, step
     """Move ``y``, in place, by ``steps`` Runge–Kutta steps; m is put back to length 1/2 after each."""
     k, trial, total = np.empty(VARIABLES), np.empty(VARIABLES), np.empty(VARIABLES)
     for _ in range(steps):
-        trial[:] = y
-        total[:] = 0.0
+        for i in range(VARIABLES):
+            trial[i], total[i] = y[i], 0.0
         for stage in range(4):
             derivative(parameters, trial, covariance, k)
             weight = step / 6 if stage == 0 or stage == 3 else step / 3
@@ -70,9 +70,12 @@ def average(
     total = np.empty(VARIABLES)
     for row in range(states.shape[0]):
         y = states[row]
-        total[:] = 0.0
+        for i in range(VARIABLES):
+            total[i] = 0.0
         advance(parameters, y, covariances[row], step, wait * between)
         for _ in range(points):
             advance(parameters, y, covariances[row], step, between)
-            total += y
-        y[:] = total / points
+            for i in range(VARIABLES):
+                total[i] += y[i]
+        for i in range(VARIABLES):
+            y[i] = total[i] / points
