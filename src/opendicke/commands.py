@@ -505,7 +505,7 @@ def _drawn_and_checked(
 
 
 @click.command(short_help="Compute a piece of the gallery: what the library can do beyond the paper.")
-@click.argument("name", type=click.Choice(["hysteresis", "time-crystal", "quench", "thermal-start"]))
+@click.argument("name", type=click.Choice(["hysteresis", "time-crystal", "quench", "thermal-start", "slow-ramp"]))
 @output_option("gallery")
 @click.option("--trajectories", type=click.IntRange(min=16), help="For each curve.  [default: the piece's]")
 @click.option("--n-atoms", type=click.IntRange(min=2), multiple=True, help="Repeat it.  [default: the piece's]")
@@ -525,10 +525,13 @@ def gallery(
 ) -> None:
     """Compute NAME, draw it, and check what is expected of it."""
     from opendicke import files
-    from opendicke.gallery import hysteresis, quench, thermal_start, time_crystal
+    from opendicke.gallery import hysteresis, quench, slow_ramp, thermal_start, time_crystal
     from opendicke.plots import style
 
-    pieces = {"hysteresis": hysteresis, "time-crystal": time_crystal, "quench": quench, "thermal-start": thermal_start}
+    pieces = {
+        "hysteresis": hysteresis, "time-crystal": time_crystal, "quench": quench, "thermal-start": thermal_start,
+        "slow-ramp": slow_ramp,
+    }  # fmt: skip
     piece: Any = pieces[name]
     finished: list[Path] = []
     options = {"executor": executor_for(threads, None), "progress": False if quiet else None, "store": store}

@@ -1,0 +1,85 @@
+"""The gallery's slow ramp: its theory against an independent one, and that its checks can fail."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from click.testing import CliRunner
+from scipy.integrate import solve_ivp
+
+import opendicke as od
+from opendicke.cli import main
+from opendicke.gallery import slow_ramp
+
+N_ATOMS = 100_000
+
+
+@pytest.fixture
+def answers() -> dict[str, xr.Dataset]:
+    """As linear theory has them: S^x is a normal number times the growth of its deviation, up to a third of N."""
+    times, found = slow_ramp._variances()
+    normal = np.random.default_rng(1).standard_normal(600)
+    sx = np.clip(normal[:, None] * np.sqrt(N_ATOMS * found), -N_ATOMS / 3, N_ATOMS / 3)
+    data = {
+        "Sx_trajectory": (("trajectory", "time"), sx),
+        "Sx2": (("time",), (sx**2).mean(axis=0) + 0.5 * N_ATOMS),
+    }
+    exact = xr.Dataset(data, {"time": times}, attrs={"model": slow_ramp.model(N_ATOMS).json()})
+    tilted = od.SpinCoherent(math.pi - 1 / math.sqrt(N_ATOMS))
+    mean_field = od.solve(slow_ramp.model(N_ATOMS), tilted, times, od.MeanField(rtol=1e-6, atol=1e-8), ["Sx"])
+    return {f"n{N_ATOMS}": exact, f"mean-field-n{N_ATOMS}": mean_field}
+
+
+def test_the_variance_is_that_of_the_differential_equation() -> None:
+    rates = slow_ramp.RATES
+
+    def flow(time: float, y: np.ndarray) -> np.ndarray:
+        coupling = slow_ramp.threshold() * slow_ramp._coupling(np.array(time))
+        drift = np.zeros((4, 4))
+        drift[0, 1], drift[1, 0], drift[1, 2] = -rates["omega_a"], rates["omega_a"], coupling
+        drift[2] = [0, 0, -rates["kappa"], rates["omega_c"]]
+        drift[3] = [-coupling, 0, -rates["omega_c"], -rates["kappa"]]
+        v = y.reshape(4, 4)
+        change: np.ndarray = drift @ v + v @ drift.T + np.diag([0, 0, 0.5, 0.5]) * rates["kappa"]
+        return change.ravel()
+
+    times, found = slow_ramp._variances()
+    last = 100
+    exact = solve_ivp(flow, (0, times[last]), 0.25 * np.eye(4).ravel(), "DOP853", rtol=1e-9, atol=1e-12)
+    assert found[last] == pytest.approx(exact.y[0, -1], rel=1e-3)
+
+
+def test_what_is_true_passes_and_what_is_false_fails(answers: dict[str, xr.Dataset]) -> None:
+    localised, linear, sides, scatter = slow_ramp.check(answers)
+    assert all(one.holds for one in (localised, linear, sides, scatter))
+    exact = f"n{N_ATOMS}"
+
+    def changed(**values: xr.DataArray) -> list[bool]:
+        return [one.holds for one in slow_ramp.check(answers | {exact: answers[exact].assign(**values)})]
+
+    sx = answers[exact].Sx_trajectory
+    assert changed(Sx_trajectory=2 * sx)[1] is False
+    assert changed(Sx_trajectory=abs(sx))[2] is False
+    assert changed(Sx_trajectory=0 * sx + sx[0])[3] is False
+    assert changed(Sx2=answers[exact].Sx2 * 2)[0] is False
+
+
+def test_it_is_drawn(answers: dict[str, xr.Dataset]) -> None:
+    figure = slow_ramp.plot(answers)
+    assert [axes.get_xlabel() for axes in figure.axes] == ["", "time (µs)"]
+
+
+def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short one, in which nothing switches: some statements fail, pictures and numbers are there."""
+    for name, value in {"DURATION": 4.0, "POINTS": 3}.items():
+        monkeypatch.setattr(slow_ramp, name, value)
+    slow_ramp._variances.cache_clear()
+    arguments = ["gallery", "slow-ramp", "--n-atoms", "100", "--trajectories", "16", "--output", str(tmp_path)]
+    done = CliRunner().invoke(main, arguments)
+    slow_ramp._variances.cache_clear()
+    assert done.exit_code == 1, done.output
+    assert {path.suffix for path in tmp_path.iterdir()} == {".nc", ".png", ".pdf"}
