@@ -24,7 +24,7 @@ from zscores import channels_of, compare
 
 FIG1 = od.DickeModel.balanced(n_atoms=300, omega_a=1.0, omega_c=2.5, kappa=0.5, coupling=2.257432)
 START = od.SpinCoherent(np.pi / 4, np.pi)
-FEW = od.DickeModel(n_atoms=5, omega_a=1.1, omega_c=1.4, kappa=0.8, g_minus=0.9, g_plus=0.6)
+FEW = od.DickeModel.balanced(n_atoms=5, omega_a=1.1, omega_c=1.4, kappa=0.8, coupling=1.6)
 TIMES = np.array([0.0, 0.8, 2.0])
 
 

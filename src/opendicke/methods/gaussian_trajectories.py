@@ -289,6 +289,15 @@ def _parts(problem: Problem) -> tuple[list[SpinCoherent], list[complex | cavitie
     return own, fields
 
 
+def takes(problem: Problem) -> bool:
+    """Whether the states that a problem starts from are Gaussian."""
+    try:
+        _parts(problem)
+    except ValueError:
+        return False
+    return True
+
+
 def _refuse_of_several(problem: Problem, options: GaussianTrajectories) -> None:
     """What there is of one spin and one mode only."""
     got, hint = f"{problem.system.shape[0]} and {problem.system.shape[1]}", "TruncatedWigner answers words of several."
