@@ -35,6 +35,7 @@ from opendicke.methods.control import ControlledSimulator, tell
 from opendicke.methods.cutoffs import thermal_photons
 from opendicke.methods.following import dressing_refused, field_follows
 from opendicke.methods.gauge import real_couplings
+from opendicke.methods.gaussian_trajectories import SECONDS_PER_STEP as COPY_SECONDS_PER_STEP
 from opendicke.methods.gaussian_trajectories import takes
 from opendicke.methods.mean_field import drive_rate, field_rate
 from opendicke.methods.moving import STEP_TIMES_RATE, Surroundings, check_bath, draw_path, noise_of, noise_step
@@ -56,6 +57,8 @@ WEAK, FEW_ATOMS = 0.1, 15
 MOST_ATOMS = 100
 #: From so many atoms on Gaussian copies reduce errors by more than they cost (see docs/methods.md).
 WORTHWHILE = 200
+#: Copies beside a trajectory over the third root of N, within a factor of two from N = 100 to 10⁵ (benchmarks/control).
+COPIES = 12
 #: How much longer a weakly damped trajectory takes for it (2 to 10 measured, N = 1 to 50; up to 26 at N = 100, κ = 0).
 WEAK_COST = 6.0
 
@@ -190,6 +193,8 @@ class NuHOPS(Sampled):
         steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE
         seconds = steps * (SECONDS_PER_STEP + SECONDS_PER_CELL * cells)
         reason = "Exact: statistical errors fall as one over the root of the number of trajectories."
+        if self.control == "gaussian" or (self.control == "auto" and model.n_atoms >= WORTHWHILE):
+            seconds += steps * COPIES * model.n_atoms ** (1 / 3) * COPY_SECONDS_PER_STEP
         if weakly_damped(model):
             seconds *= WEAK_COST
             reason = (
