@@ -26,8 +26,8 @@ MORE_GENERAL = (
 )
 #: What to do with several spins or modes.
 MORE_THAN_ONE = (
-    "Several spins or modes: MeanField, TruncatedWigner, GaussianTrajectories, Lindblad and Eliminated, and Schroedinger "
-    "without losses."
+    "Several spins or modes: MeanField, TruncatedWigner, GaussianTrajectories, Lindblad and Eliminated, and "
+    "Schroedinger without losses."
 )
 #: g_minus + g_plus is 0 up to rounding if it is below this fraction of their sizes.
 CANCELLED = 1e-12

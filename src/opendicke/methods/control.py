@@ -104,15 +104,6 @@ def _gaussian(problem: Problem, options: NuHOPS) -> GaussianSimulator:
     return GaussianSimulator(Problem(problem.model, problem.state, problem.times), method)
 
 
-def why_not(problem: Problem, options: NuHOPS) -> str:
-    """Why there are no copies of trajectories of a problem; empty if there are."""
-    try:
-        _gaussian(problem, options)
-    except ValueError as refusal:
-        return str(refusal)
-    return ""
-
-
 @dataclass(frozen=True)
 class Pilot:
     """Settles by the first trajectories what is taken off each one, and how many copies the others have."""

@@ -35,7 +35,7 @@ from opendicke.words import Word
 
 #: What a trajectory costs: of an everyday model per noise step; of a system per step too, and per third power of its
 #: spins and modes (measured at the parameters of figure 1, t = 20, and with up to 8 spins and modes).
-SECONDS_PER_STEP, SECONDS_PER_SYSTEM_STEP, SECONDS_PER_CUBE = 5e-7, 4e-6, 1e-7
+SECONDS_PER_STEP, SECONDS_PER_SYSTEM_STEP, SECONDS_PER_CUBE = 7e-7, 4e-6, 1e-7
 MEMORY = 1e6
 #: Share of excited atoms up to which a copy of an exact trajectory is close to it.
 MOST_EXCITED = 0.05
@@ -287,6 +287,15 @@ def _parts(problem: Problem) -> tuple[list[SpinCoherent], list[complex | cavitie
             raise checks.refuse("state", expected, mode, hint)
         fields.append(mode if isinstance(mode, cavities.Thermal | cavities.Squeezed) else complex(mode))
     return own, fields
+
+
+def takes(problem: Problem) -> bool:
+    """Whether the states that a problem starts from are Gaussian."""
+    try:
+        _parts(problem)
+    except ValueError:
+        return False
+    return True
 
 
 def _refuse_of_several(problem: Problem, options: GaussianTrajectories) -> None:

@@ -31,10 +31,12 @@ from opendicke.ensemble.padding import stack_padded
 from opendicke.ensemble.run import Ensemble, Sample
 from opendicke.ensemble.streams import stream
 from opendicke.integration import check_duration
-from opendicke.methods.control import ControlledSimulator, tell, why_not
+from opendicke.methods.control import ControlledSimulator, tell
 from opendicke.methods.cutoffs import thermal_photons
 from opendicke.methods.following import dressing_refused, field_follows
 from opendicke.methods.gauge import real_couplings
+from opendicke.methods.gaussian_trajectories import SECONDS_PER_STEP as COPY_SECONDS_PER_STEP
+from opendicke.methods.gaussian_trajectories import takes
 from opendicke.methods.mean_field import drive_rate, field_rate
 from opendicke.methods.moving import STEP_TIMES_RATE, Surroundings, check_bath, draw_path, noise_of, noise_step
 from opendicke.methods.precision import Precision
@@ -55,6 +57,8 @@ WEAK, FEW_ATOMS = 0.1, 15
 MOST_ATOMS = 100
 #: From so many atoms on Gaussian copies reduce errors by more than they cost (see docs/methods.md).
 WORTHWHILE = 200
+#: Copies beside a trajectory over the third root of N, within a factor of two from N = 100 to 10⁵ (benchmarks/control).
+COPIES = 12
 #: How much longer a weakly damped trajectory takes for it (2 to 10 measured, N = 1 to 50; up to 26 at N = 100, κ = 0).
 WEAK_COST = 6.0
 
@@ -189,6 +193,8 @@ class NuHOPS(Sampled):
         steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE
         seconds = steps * (SECONDS_PER_STEP + SECONDS_PER_CELL * cells)
         reason = "Exact: statistical errors fall as one over the root of the number of trajectories."
+        if self.control == "gaussian" or (self.control == "auto" and model.n_atoms >= WORTHWHILE):
+            seconds += steps * COPIES * model.n_atoms ** (1 / 3) * COPY_SECONDS_PER_STEP
         if weakly_damped(model):
             seconds *= WEAK_COST
             reason = (
@@ -205,8 +211,16 @@ class NuHOPS(Sampled):
         return Limits(True, True, reason, BYTES_PER_CELL * cells, seconds)
 
     def settled(self, problem: Problem) -> NuHOPS:
-        """With the hierarchy that "auto" means here."""
-        return replace(self, hierarchy="dressed" if self._is_dressed(problem.model) else "plain")
+        """With the hierarchy and the control that "auto" means here."""
+        hierarchy: Literal["dressed", "plain"] = "dressed" if self._is_dressed(problem.model) else "plain"
+        control: Literal["gaussian"] | None = "gaussian" if self._is_controlled(problem) else None
+        return replace(self, hierarchy=hierarchy, control=control)
+
+    def _is_controlled(self, problem: Problem) -> bool:
+        """Whether there are copies: "auto" takes them where they are close enough to be worth their cost."""
+        if self.control != "auto":
+            return self.control == "gaussian"
+        return problem.model.n_atoms >= WORTHWHILE and not forgets_slowly(problem.model) and takes(problem)
 
     def _is_dressed(self, model: DickeModel) -> bool:
         if self.hierarchy == "auto":
@@ -226,9 +240,7 @@ class NuHOPS(Sampled):
     def simulator(self, problem: Problem) -> NuHOPSSimulator | ControlledSimulator:
         """What runs one trajectory."""
         exact = NuHOPSSimulator(problem, self)
-        if self.control is None or (self.control == "auto" and not worthwhile(problem, self)):
-            return exact
-        return ControlledSimulator(exact)
+        return exact if self.settled(problem).control is None else ControlledSimulator(exact)
 
     def finish(self, problem: Problem, ensemble: Ensemble, solution: Solution) -> None:
         """Say which hierarchy it was, check what is conserved and may come back, add the states that were kept."""
@@ -375,12 +387,6 @@ def forgets_slowly(model: DickeModel) -> bool:
 def weakly_damped(model: DickeModel) -> bool:
     """Whether trajectories keep and resolve what is faint: where the cavity forgets slowly and that is enough."""
     return model.n_atoms <= MOST_ATOMS and forgets_slowly(model)
-
-
-def worthwhile(problem: Problem, options: NuHOPS) -> bool:
-    """Whether there are Gaussian copies of a problem's trajectories, close enough that they are worth their cost."""
-    enough = problem.model.n_atoms >= WORTHWHILE and not forgets_slowly(problem.model)
-    return enough and not why_not(problem, options)
 
 
 def _dynamics(model: DickeModel, options: NuHOPS) -> Dynamics:
