@@ -126,15 +126,21 @@ def undressed(state: TrajectoryState, rates: NDArray[np.float64], n_atoms: int, 
 
 
 def propagate_dressed(
-    state: TrajectoryState, dynamics: Dynamics, path: NoisePath, record_after: NDArray[np.int64], rows: int
+    state: TrajectoryState,
+    dynamics: Dynamics,
+    path: NoisePath,
+    record_after: NDArray[np.int64],
+    rows: int,
+    rates: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Carry the ``dressed`` state along ``path``, as ``trajectory.propagate`` does.
+    """Carry the ``dressed`` state along ``path``, as ``trajectory.propagate`` does; ``rates`` are those at its start.
 
     Raises:
         TrajectoryFailure: also where the series of b† needs too many terms.
     """
     skew = None if dynamics.coupling_y == 0 else 1.0
     constants, scratch = dynamics.constants(state.buffer.dtype), np.zeros((3, 3, 3))
+    constants[1:6] = rates
     constants[6] *= CUT
     ops = np.zeros((OPERATORS, 4), dtype=np.complex128)
     moving = path.moving.arrays() if isinstance(path, MovingPath) else None

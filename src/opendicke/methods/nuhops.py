@@ -280,17 +280,20 @@ class NuHOPSSimulator(Simulator[NuHOPS]):
         """Compile what a trajectory needs, by one that ends where it starts."""
         path = self._noise.sample(stream(0, 0)).part(0, 0)
         state = self._start(initial_state(self._frame, 0j, self.options.dtype, self.problem.model.n_atoms))
-        self._carry(state, path, np.full(1, -1), 0)
+        self._carry(state, path, 0, np.full(1, -1))
 
     def _start(self, state: TrajectoryState) -> TrajectoryState:
         """A state as the hierarchy in use has it."""
         return dressed(state, self._rates(0), self.dynamics) if self.dressed else state
 
     def _carry(
-        self, state: TrajectoryState, path: NoisePath, record_after: NDArray[np.int64], rows: int
+        self, state: TrajectoryState, path: NoisePath, first: int, record_after: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        carry = propagate_dressed if self.dressed else propagate
-        return carry(state, self.dynamics, path, record_after, rows)
+        """Channels (times, channels) of a part of the path, which begins at step ``first``."""
+        rows = self.problem.times.size
+        if self.dressed:
+            return propagate_dressed(state, self.dynamics, path, record_after, rows, self._rates(first))
+        return propagate(state, self.dynamics, path, record_after, rows)
 
     def _rates(self, step: int) -> NDArray[np.float64]:
         """ω_a, ω_c, κ and the couplings after so many steps."""
@@ -323,7 +326,7 @@ class NuHOPSSimulator(Simulator[NuHOPS]):
                 raise TrajectoryFailure("its first state is over the memory limit", 0)
             for last in self._breaks:
                 filled = hits[first : last + 1]
-                part = self._carry(state, path.part(first, last), filled, problem.times.size)
+                part = self._carry(state, path.part(first, last), first, filled)
                 channels[filled[filled >= 0]] = part[filled[filled >= 0]]
                 hits[last], first = -1, last  # recorded at the end of this part, so not again at the next one's start
                 if last in self._kept:
