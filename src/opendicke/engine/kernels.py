@@ -8,9 +8,9 @@ from __future__ import annotations
 from opendicke.engine.compile import PORTABLE
 
 if PORTABLE:
-    from opendicke.engine.portable import column_peak, level_peak, mean_spin, stage_gap, sweep
+    from opendicke.engine.portable import chebyshev_term, column_peak, level_peak, mean_spin, stage_gap, sweep
 else:
     from opendicke.engine.generator import sweep
-    from opendicke.engine.reductions import column_peak, level_peak, mean_spin, stage_gap
+    from opendicke.engine.reductions import chebyshev_term, column_peak, level_peak, mean_spin, stage_gap
 
-__all__ = ["column_peak", "level_peak", "mean_spin", "stage_gap", "sweep"]
+__all__ = ["chebyshev_term", "column_peak", "level_peak", "mean_spin", "stage_gap", "sweep"]

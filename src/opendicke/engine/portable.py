@@ -67,6 +67,23 @@ def stage_gap(phi, t3, t4, blocks, stride):  # type: ignore[no-untyped-def]
     return gap
 
 
+@inlined
+def chebyshev_term(bands, one, two, total_sum, factor, weight, blocks, stride):  # type: ignore[no-untyped-def]
+    """See ``reductions.chebyshev_term``."""
+    width = 64 // one.itemsize
+    for at in range(width, (blocks + 1) * width):
+        xr, xi = 0.0, 0.0
+        for offset in range(5):
+            br, bi = bands[at + 2 * offset * stride], bands[at + (2 * offset + 1) * stride]
+            ur, ui = one[at + offset - 2], one[at + offset - 2 + stride]
+            xr += br * ur - bi * ui
+            xi += br * ui + bi * ur
+        two[at] += factor * xr
+        two[at + stride] += factor * xi
+        total_sum[at] += weight * two[at]
+        total_sum[at + stride] += weight * two[at + stride]
+
+
 #: States that are worked on at a time, and the distance of the rows of ``work``, which LLVM so knows.
 TILE, ROW_LENGTH = 128, 144
 ROW, ONE = np.uintp(ROW_LENGTH), np.uintp(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opendicke.engine.compile import inlined
-from opendicke.engine.simd import lanes, larger, largest, load, spread, total
+from opendicke.engine.simd import lanes, larger, largest, load, spread, store, total
 
 
 @inlined
@@ -63,3 +63,32 @@ def stage_gap(phi, t3, t4, blocks, stride):  # type: ignore[no-untyped-def]
         im = load(t4, at + stride) + load(phi, at + stride) - two * load(t3, at + stride)
         gap = gap + re * re + im * im
     return float(total(gap))
+
+
+@inlined
+def chebyshev_term(bands, one, two, total_sum, factor, weight, blocks, stride):  # type: ignore[no-untyped-def]
+    """two = ``factor`` · bands · one + two, and ``total_sum`` += ``weight`` · two; five diagonals, see ``bands``."""
+    width = lanes(one)
+    f, g = spread(one, factor), spread(one, weight)
+    for block in range(blocks):
+        at = width + block * width
+        ur, ui = load(one, at - 2), load(one, at - 2 + stride)
+        br, bi = load(bands, at), load(bands, at + stride)
+        xr, xi = br * ur - bi * ui, br * ui + bi * ur
+        ur, ui = load(one, at - 1), load(one, at - 1 + stride)
+        br, bi = load(bands, at + 2 * stride), load(bands, at + 3 * stride)
+        xr, xi = xr + br * ur - bi * ui, xi + br * ui + bi * ur
+        ur, ui = load(one, at), load(one, at + stride)
+        br, bi = load(bands, at + 4 * stride), load(bands, at + 5 * stride)
+        xr, xi = xr + br * ur - bi * ui, xi + br * ui + bi * ur
+        ur, ui = load(one, at + 1), load(one, at + 1 + stride)
+        br, bi = load(bands, at + 6 * stride), load(bands, at + 7 * stride)
+        xr, xi = xr + br * ur - bi * ui, xi + br * ui + bi * ur
+        ur, ui = load(one, at + 2), load(one, at + 2 + stride)
+        br, bi = load(bands, at + 8 * stride), load(bands, at + 9 * stride)
+        xr, xi = xr + br * ur - bi * ui, xi + br * ui + bi * ur
+        yr, yi = f * xr + load(two, at), f * xi + load(two, at + stride)
+        store(two, at, yr)
+        store(two, at + stride, yi)
+        store(total_sum, at, load(total_sum, at) + g * yr)
+        store(total_sum, at + stride, load(total_sum, at + stride) + g * yi)

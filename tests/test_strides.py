@@ -1,0 +1,105 @@
+"""Strides of a trajectory whose cavity follows the spins: against the hierarchy, and their order along one path."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.linalg import expm
+
+from opendicke.engine import bands
+from opendicke.engine.compile import from_python
+from opendicke.engine.noise import NoisePath, OrnsteinUhlenbeck
+from opendicke.engine.strides import StrideDynamics, propagate_strides, start
+from opendicke.engine.trajectory import Dynamics, initial_state, propagate
+
+THETA, N_ATOMS = 2.6, 400
+FRAME = np.array([[math.cos(THETA), 0, -math.sin(THETA)], [0, 1.0, 0], [math.sin(THETA), 0, math.cos(THETA)]])
+
+
+def dynamics(omega_c: float, kappa: float, skew: float, longest: float, tol: float = 1e-4) -> StrideDynamics:
+    """1.2 times the critical coupling of the balanced model; ``skew`` is (g₋ − g₊)/(g₋ + g₊)."""
+    x = 1.2 * math.sqrt((omega_c**2 + kappa**2) / omega_c / N_ATOMS)
+    return StrideDynamics(N_ATOMS / 2, 1.0, omega_c, kappa, x, skew * x, tol, longest, 2**30)
+
+
+def noise(omega_c: float, kappa: float, stop: float, seed: int = 3) -> NoisePath:
+    """A path on steps of a power of two that turn the cavity by at most 0.4, each a fine step."""
+    h = 0.5 ** math.ceil(math.log2(omega_c / 0.4))
+    return OrnsteinUhlenbeck(np.full(round(stop / h), h), omega_c, kappa).sample(np.random.default_rng(seed))
+
+
+def marks(path: NoisePath, times: int) -> NDArray[np.int64]:
+    every = path.steps.size // times
+    after = np.full(path.steps.size + 1, -1)
+    after[every::every] = np.arange(times)
+    return after
+
+
+def run(parameters: StrideDynamics, path: NoisePath, times: int) -> NDArray[np.float64]:
+    return propagate_strides(start(FRAME, 0.2j), parameters, path, marks(path, times), times)
+
+
+def test_strides_follow_the_hierarchy() -> None:
+    # at N = 1000 … 10⁴: 1e-5 to 5e-5 in the spins, 1e-4 to 4e-4 of the field's moments; the hierarchy's own error is
+    # below 1e-8
+    path = noise(50.0, 10.0, 3.0)
+    chosen = dynamics(50.0, 10.0, 0.4, 0.05)
+    plain = Dynamics(*dataclasses.astuple(chosen)[:6], tol=1e-5, feedback=5.0, memory_limit=2**30)
+    expected = propagate(initial_state(FRAME, 0.2j, "float64", N_ATOMS), plain, path, marks(path, 3), 3)
+    scale = np.abs(expected).max(axis=0)
+    scale[:3], scale[3:9] = N_ATOMS, N_ATOMS**2
+    bound = np.array([2e-4] * 9 + [1.5e-3] * (scale.size - 9))
+    assert (np.abs(run(chosen, path, 3) - expected) <= bound * scale).all()
+    # a cavity that is 1 % off is told from it
+    wrong = run(dataclasses.replace(chosen, omega_c=50.5), path, 3)
+    assert (np.abs(wrong - expected) > bound * scale).any(axis=1).all()
+
+
+def _worst(omega_c: float, kappa: float, skew: float) -> list[float]:
+    """The largest error of <S>/N along one path with strides of 0.2, 0.1 and 0.05, against far shorter ones."""
+    path = noise(omega_c, kappa, 3.0)
+    exact = run(dynamics(omega_c, kappa, skew, 1 / 128), path, 3)
+    runs = [run(dynamics(omega_c, kappa, skew, longest), path, 3) for longest in (0.2, 0.1, 0.05)]
+    return [float(np.abs(one - exact)[:, :3].max()) / N_ATOMS for one in runs]
+
+
+@pytest.mark.parametrize("skew", [0.0, 0.4])
+def test_strides_are_of_second_order_at_any_detuning(skew: float) -> None:
+    # ω_c H is 1.25 … 500 here. Second order divides by 4 each time, down to what fine steps of ω_c h = 0.3 leave, 2e-5.
+    for omega_c in (25.0, 250.0, 2500.0):
+        worst = _worst(omega_c, 10.0, skew)
+        assert worst[0] < 1e-3
+        assert worst[1] < worst[0] / 2.5
+        assert worst[2] < max(worst[0] / 9, 2.5e-5)
+
+
+def test_exponentials_on_the_window() -> None:
+    n_atoms, blocks, stride = 15, 2, 40
+    rng = np.random.default_rng(1)
+    n = np.arange(stride)
+    root_n = np.concatenate([np.sqrt(np.maximum(n * (n_atoms - n + 1.0), 0)), np.arange(8.0)])
+    lower = np.diag(root_n[1:16], -1)
+
+    def dense(one: NDArray[np.complex128]) -> NDArray[np.complex128]:
+        found: NDArray[np.complex128] = one[0] * lower + one[1] * lower.T + np.diag(one[3] - one[2] * n[:16])
+        return found
+
+    first, second = rng.normal(size=(2, 4)) * 0.2 + 1j * rng.normal(size=(2, 4)) * 0.2
+    psi = rng.normal(size=16) + 1j * rng.normal(size=16)
+    phi, space = np.zeros((2, stride)), np.zeros((2, 2 * stride))
+    phi[:, 8:24] = psi.real, psi.imag
+    flat, diagonals = phi.ravel().copy(), np.zeros(10 * stride)
+    from_python(bands.shift)(flat, space[0], space[1], first, blocks, stride, root_n)
+    expected = expm(dense(first)) @ psi
+    found = flat.reshape(2, -1)[:, 8:24]
+    np.testing.assert_allclose(found[0] + 1j * found[1], expected, rtol=0, atol=1e-8 * np.abs(expected).max())
+    flat, space[:] = phi.ravel().copy(), 0
+    from_python(bands.add_product)(diagonals, first, second, 16, stride, root_n)
+    from_python(bands.exponentiate)(flat, space[0], space[1], diagonals, blocks, stride, np.zeros(4096))
+    expected = expm(dense(first) @ dense(second)) @ psi
+    found = flat.reshape(2, -1)[:, 8:24]
+    np.testing.assert_allclose(found[0] + 1j * found[1], expected, rtol=0, atol=1e-7 * np.abs(expected).max())
