@@ -118,7 +118,7 @@ def run(
         executor, progress, store: as for :func:`opendicke.solve`.
     """
     times, found = np.linspace(0.0, DURATION, POINTS), {}
-    exact = NuHOPS(trajectories, seed=seed, keep_trajectories=True)
+    exact = NuHOPS(trajectories, seed=seed, keep_trajectories=True, dtype="float32")
     for number in n_atoms:
         down, tilted = SpinCoherent(math.pi), SpinCoherent(math.pi - 1 / math.sqrt(number))
         found[f"n{number}"] = solve(
