@@ -18,10 +18,10 @@ SPIN = ("Sx", "Sy", "Sz")
 
 @pytest.fixture(scope="module")
 def datasets() -> Datasets:
-    """A small run of all panels, on a coarser grid of times; larger at N = 100, for the few that cross over."""
+    """A small run of all panels, on a coarser grid of times; larger at N = 100, for the tenth that crosses over."""
     found: Datasets = {}
     for panel in figure1.PANELS:
-        count = 256 if panel.n_atoms == 100 else TRAJECTORIES
+        count = 128 if panel.n_atoms == 100 else TRAJECTORIES
         found |= figure1.solve_panel(
             panel, trajectories=count, seed=1, times=figure1.TIMES[::5], executor=od.Serial(), progress=False
         )
