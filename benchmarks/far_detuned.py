@@ -11,7 +11,8 @@ once it has spent ``--seconds`` on a model; "—" where not even one was.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -62,37 +63,15 @@ class Contender:
         return [self.hierarchy, cost, size, f"{np.median(self.sweeps) / self.until:.0f}", str(len(self.seconds))]
 
 
-def run(
-    atoms: Sequence[int] = (1000, 100_000),
-    ratios: Sequence[float] = (2.5, 25.0, 250.0, 2500.0),
-    couplings: Sequence[float] = (0.8, 1.2, 1.4),
-    until: float = 4.0,
-    trajectories: int = 4,
-    seconds: float = 60.0,
-    hierarchies: Sequence[Hierarchy] = HIERARCHIES,
-) -> None:
-    """All combinations, as one table."""
-    rows = []
-    for n_atoms in atoms:
-        for ratio in ratios:
-            for coupling in couplings:
-                problem = Problem(model(n_atoms, ratio, coupling), Normal(), np.array([until]))
-                contenders = [Contender(problem, which, seconds) for which in hierarchies]
-                for index in range(trajectories):
-                    for contender in contenders:
-                        contender.run(index)
-                rows += [[f"{n_atoms:,}", f"{ratio:g}", f"{coupling:g}", *each.row()] for each in contenders]
-    head = (
-        "N",
-        "ω_c/ω_a",
-        "g/g_c",
-        "hierarchy",
-        "s per trajectory and 1/ω_a",
-        "window n × k",
-        "right-hand sides",
-        "run",
-    )
-    table(head, rows)
+def rows(arguments: argparse.Namespace) -> Iterator[list[str]]:
+    """Rows of the table, one for each hierarchy on each model."""
+    for n_atoms, ratio, coupling in itertools.product(arguments.atoms, arguments.ratios, arguments.couplings):
+        problem = Problem(model(n_atoms, ratio, coupling), Normal(), np.array([arguments.until]))
+        contenders = [Contender(problem, which, arguments.seconds) for which in arguments.hierarchies]
+        for index in range(arguments.trajectories):
+            for contender in contenders:
+                contender.run(index)
+        yield from ([f"{n_atoms:,}", f"{ratio:g}", f"{coupling:g}", *each.row()] for each in contenders)
 
 
 def main() -> None:
@@ -105,7 +84,9 @@ def main() -> None:
     parser.add_argument("--trajectories", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--hierarchies", nargs="+", choices=HIERARCHIES, default=list(HIERARCHIES))
-    run(**vars(parser.parse_args()))
+    cost = "s per trajectory and 1/ω_a"
+    head = ("N", "ω_c/ω_a", "g/g_c", "hierarchy", cost, "window n × k", "right-hand sides", "run")
+    table(head, rows(parser.parse_args()))
 
 
 if __name__ == "__main__":

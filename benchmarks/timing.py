@@ -7,7 +7,7 @@ What is compared is run in turns, so that a change of clock rate or load meets a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,8 @@ def interleaved(works: Sequence[Callable[[], object]], rounds: int) -> NDArray[n
     return np.array([[cpu_seconds(work) for work in works] for _ in range(rounds)])
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a Markdown table."""
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a Markdown table, row by row as they come."""
     print("| " + " | ".join(head) + " |")
     print("|" + " --- |" * len(head))
     for row in rows:
