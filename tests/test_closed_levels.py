@@ -155,3 +155,32 @@ def test_statistics_refuse_what_says_nothing() -> None:
         level_statistics(rough)
     with pytest.raises(TypeError, match=r"^levels: expected"):
         level_statistics(xr.Dataset())
+
+
+def test_tolerances_are_relative_to_the_rates() -> None:
+    def cutoff(unit: float) -> int:
+        rates = {"omega_a": unit, "omega_c": unit, "kappa": 0.0, "coupling": 1.5 * unit}
+        return int(energy_levels(od.DickeModel.balanced(n_atoms=4, **rates), k=3, tolerance=1e-4).attrs["photons"])
+
+    assert cutoff(1.0) == cutoff(1e4)
+
+
+def test_the_spin_state_has_its_coherences() -> None:
+    model = od.DickeModel.balanced(n_atoms=6, omega_a=1.0, omega_c=1.0, kappa=0.0, coupling=1.3)
+    state = ground_state(model)
+    n = np.arange(6)
+    raising = np.diag(np.sqrt((n + 1) * (6 - n)), 1)
+    sx = (raising + raising.T) / 2
+    assert np.trace(state.rho_spin.values @ sx @ sx).real == pytest.approx(state.Sx2.item(), abs=1e-9)
+
+
+def test_statistics_leave_out_the_first_levels() -> None:
+    rest = np.cumsum(np.random.default_rng(1).exponential(size=12)) + 11.0
+    data = energy_levels(od.DickeModel.balanced(n_atoms=4, omega_a=1.0, omega_c=1.0, kappa=0.0, coupling=0.5), k=22)
+    energies = np.broadcast_to(np.concatenate([np.arange(10.0), rest]), data.energy.shape)
+    data = data.assign(energy=data.energy.copy(data=energies))
+    gaps = np.diff(rest)
+    expected = np.mean(np.minimum(gaps[1:], gaps[:-1]) / np.maximum(gaps[1:], gaps[:-1]))
+    found = level_statistics(data, first=10)
+    np.testing.assert_allclose(found.ratio, expected, rtol=0, atol=1e-9)
+    assert found.attrs["goe"] == 0.5307

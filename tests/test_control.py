@@ -203,6 +203,9 @@ def test_means_and_batches_are_one_and_the_attrs_tell(tmp_path: Path) -> None:
     plain = run(70, control=None)
     gain = (plain.Sx_sem / answer.Sx_sem).values
     assert (gain > 1.5).all()
+    told = json.loads(answer.attrs["variance_reduction"])["Sx"]
+    np.testing.assert_allclose(told, np.median(gain**2), rtol=0.01, atol=0)
+    assert answer.attrs["failed_copies"] == 0
     # the same trajectories: means differ by what chance made of the plain ones, within 4.5 of their errors
     assert (np.abs(answer.Sx - plain.Sx) < 4.5 * plain.Sx_sem).all()
 
@@ -244,3 +247,12 @@ def test_a_pilot_that_is_cut_short_is_all_there_is() -> None:
     simulate = simulator(FEW, TIMES)
     ensemble = run_ensemble(simulate, 100, Short(), Silent(), None, simulate.pilot())
     assert 0 < ensemble.size < PILOT
+
+
+def test_what_is_taken_off_a_trajectory_is_its_own_excess() -> None:
+    """f − β[θ(g − c) − mean of others], with the share θ of a copy and the β that goes with so many others."""
+    averaged = {"channels": np.zeros((1, 1)), "copy": np.array([[5.0, 1.0]]), "others": np.array([[1.0, 0.5]])}
+    revision = Revision(np.full((BATCHES, 1, 1), 3.0), np.full((BATCHES, 1, 1), 2.0), 1)
+    for index, copies in ((0, control.PILOT_COPIES), (PILOT, 1)):
+        found = revision(index, Sample(averaged)).averaged["channels"].item()
+        assert found == pytest.approx(-9 / (1 + 1 / copies))

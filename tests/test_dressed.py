@@ -16,7 +16,7 @@ from opendicke.engine import dressed_kernel, dressing
 from opendicke.engine.compile import compiled
 from opendicke.engine.trajectory import filled_state, tables
 from opendicke.methods import nuhops
-from opendicke.methods.following import field_follows
+from opendicke.methods.following import dressing_refused, field_follows
 from opendicke.methods.nuhops import NuHOPSSimulator
 from opendicke.observables.catalogue import select
 from opendicke.problem import Problem
@@ -298,3 +298,10 @@ def test_what_it_cannot_do_is_refused(change: dict[str, Any]) -> None:
         od.solve(FAR, od.Normal(), [1.0], od.NuHOPS(1, hierarchy="dressed", dtype="float32"))
     with pytest.raises(ValueError, match="hierarchy"):
         od.NuHOPS(1, hierarchy="both")  # type: ignore[arg-type]
+
+
+def test_many_atoms_are_far_apart_and_jumps_are_refused() -> None:
+    model = od.DickeModel(n_atoms=1000, omega_a=1.0, omega_c=100.0, kappa=0.5, g_minus=0.5, g_plus=0.5)
+    assert field_follows(model)
+    for name in ("omega_c", "kappa", "g_minus", "g_plus"):
+        assert name in dressing_refused(model.replace(**{name: od.Ramp((0.5, 0.5), (1.0, 2.0))}))

@@ -192,3 +192,20 @@ def test_options_are_checked() -> None:
         od.Eliminated(order=3)
     with pytest.raises(ValueError, match=r"^keep_states"):
         od.solve(two(5.0), TILTED, [1.0], od.Eliminated(keep_states=(1.0,)))
+
+
+MODES = [od.Mode(omega_c=6.0, kappa=8.0), od.Mode(omega_c=0.0, kappa=20.0)]
+
+
+def test_every_mode_counts() -> None:
+    weak = [[0.1, 0.1]]
+    system = od.System(spins=[od.Spin(n_atoms=1, omega_a=1.0)], modes=MODES, g_minus=weak, g_plus=weak)
+    assert od.solve(system, od.Normal(), [0.5], od.Eliminated()).attrs["settles_in"] == 1 / 8
+    with pytest.raises(ValueError, match=r"^state: expected an empty cavity"):
+        od.solve(system, od.Product(spins=(od.Normal(),), modes=(0.0, 1.0)), [0.5], od.Eliminated())
+
+
+def test_what_is_neglected_of_several_spins_is_that_of_the_largest_part() -> None:
+    spins = [od.Spin(n_atoms=n, omega_a=1.0) for n in (9, 1)]
+    system = od.System(spins=spins, modes=MODES, g_minus=[[2.0, 0.0], [0.0, 1.0]], g_plus=[[0.0, 0.0], [0.0, 0.0]])
+    assert slaved.neglected(system, 2)[1] == pytest.approx(0.036)

@@ -359,3 +359,21 @@ def test_a_system_of_one_pair_is_the_model() -> None:
     one, other = (od.solve(given, ACROSS, [1.0], method, ["Sz", "a"]) for given in (FIG1, FIG1.system))
     np.testing.assert_allclose(other.Sz.values[:, 0], one.Sz.values, rtol=1e-9, atol=0)
     np.testing.assert_allclose(other.a.values[:, 0], one.a.values, rtol=1e-9, atol=0)
+
+
+def test_a_spin_is_the_sum_of_two_on_the_same_path() -> None:
+    """Of 700 and 300 atoms: the same equations, to rounding, with what the two have to do with each other."""
+    model = od.DickeModel(n_atoms=1000, omega_a=1.0, omega_c=2.5, kappa=0.5, g_minus=1.13, g_plus=0.7)
+    path = OrnsteinUhlenbeck(np.full(40, 0.04), 2.5, 0.5).sample(stream(1, 0))
+    frame, one = od.SpinCoherent(np.pi / 4, np.pi).frame(), model.system
+    spins = [od.Spin(n_atoms=n, omega_a=1.0) for n in (700, 300)]
+    rows = {"g_minus": [one.g_minus[0]] * 2, "g_plus": [one.g_plus[0]] * 2}
+    ends = []
+    for system in (one, od.System(spins=spins, modes=one.modes, **rows)):
+        flow = module._network_flow(system, [Light(mode, path.steps) for mode in system.modes], path.steps)
+        still = (0 * path.middle, 0 * path.slope, np.zeros(41, dtype=np.complex128))
+        hits, frames = np.append(np.full(40, -1), 0), np.stack([frame] * len(system.spins))
+        record, *_ = flow.run(frames, np.array([3 - 2j]), np.array([0.1j]), [path], [still], hits, 1)
+        found = record.channels(np.array([float(spin.n_atoms) for spin in system.spins]))[0, :, 0]
+        ends.append(np.concatenate([found[:, :3].sum(axis=0), found[0, 9:15], found[:, 15:].sum(axis=0)]))
+    np.testing.assert_allclose(ends[1], ends[0], rtol=1e-10, atol=1e-8)

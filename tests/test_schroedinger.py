@@ -256,3 +256,39 @@ def test_limits() -> None:
         od.solve(two(), TILTED, [1.0], od.Schroedinger(keep_states=(1.0,)))
     with pytest.raises(TimeoutError):
         od.solve(one(), TILTED, [1000.0], od.Schroedinger(), timeout=0.05)
+
+
+def test_a_short_pulse_is_not_stepped_over() -> None:
+    """A drive for a hundredth of the time, in closed form."""
+    pulse = od.Ramp((0.3, 0.3, 0.31, 0.31), (0.0, 40.0, 40.0, 0.0))
+    model = od.DickeModel(n_atoms=1, omega_a=1.0, omega_c=1.0, kappa=0.0, g_minus=0.0, g_plus=0.0, drive=pulse)
+    found = od.solve(model, od.Normal(), [1.0], od.Schroedinger(photons=15), ["a"]).a.item()
+    assert abs(found + 40 * (np.exp(-0.69j) - np.exp(-0.70j))) < 1e-8
+
+
+@pytest.mark.parametrize(("method", "kappa"), [(od.Schroedinger(), 0.0), (od.Eliminated(order=1), 5.0)])
+def test_symmetrised_words_are_real(method: Any, kappa: float) -> None:
+    model = od.DickeModel(n_atoms=3, omega_a=1.0, omega_c=10.0, kappa=kappa, g_minus=0.5, g_plus=0.5)
+    word = od.word("Sx Sy Sx Sz", symmetrised=True)
+    found = od.solve(model, od.SpinCoherent(0.7, 0.4), [0.5], method, [word])[word.name].item()
+    assert abs(complex(found).imag) < 1e-12
+
+
+def test_the_top_population_is_the_largest_on_the_way() -> None:
+    """One excitation goes to the field and back: sin²(t/√1) for one atom, with the coupling 1."""
+    model = od.DickeModel.tavis_cummings(n_atoms=1, omega_a=1.0, omega_c=1.0, kappa=0.0, coupling=1.0)
+    method = od.Schroedinger(photons=1, max_top_population=0.999)
+    found = od.solve(model, od.Inverted(), [0.45 * math.pi, math.pi], method, ["Sz"])
+    assert found.attrs["top_population"] == pytest.approx(math.sin(0.45 * math.pi) ** 2, abs=1e-6)
+
+
+def test_a_displaced_system_moves_like_the_plain_one() -> None:
+    """In mean field, with complex couplings and a drive; the field is less by the centre."""
+    spin, mode = od.Spin(n_atoms=20, omega_a=1.0), od.Mode(omega_c=1.3, kappa=0.0, drive=0.4 - 0.2j)
+    system = od.System(spins=[spin], modes=[mode], g_minus=[[0.5 + 0.3j]], g_plus=[[0.2 - 0.1j]])
+    other, _ = pure.displaced(system, (1.7,))
+    state, times = od.SpinCoherent(0.8, 0.3, alpha=0.5 + 0.4j), [0.0, 0.7, 2.0]
+    moved = od.SpinCoherent(0.8, 0.3, alpha=0.5 + 0.4j - 1.7)
+    one, two = (od.solve(*pair, times, od.MeanField(), ["Sx", "a"]) for pair in ((system, state), (other, moved)))
+    np.testing.assert_allclose(two.Sx, one.Sx, rtol=0, atol=1e-7)
+    np.testing.assert_allclose(two.a + 1.7, one.a, rtol=0, atol=1e-7)

@@ -116,3 +116,10 @@ def test_it_prints_what_was_meant() -> None:
     assert "2π × 2500 GHz" in str(conventions(model.replace(kappa=1.25e6 * MHz)))
     with pytest.raises(TypeError, match=r"^model: expected an opendicke\.DickeModel"):
         conventions(model.system)  # type: ignore[arg-type]
+
+
+def test_a_shift_is_added_to_the_cavity() -> None:
+    model = od.units.from_experiment(
+        n_atoms=100, omega_a=1.0, omega_c=15 * od.units.kHz, shift=-5 * od.units.kHz, kappa=1.0, collective=1.0
+    )
+    assert model.omega_c == pytest.approx(10 * od.units.kHz)
