@@ -23,6 +23,9 @@ from opendicke.solve import check_method, solve
 from opendicke.states import State, check_state
 from opendicke.words import Word
 
+#: Standard errors below this part of a number are rounding.
+ROUNDING = 1e-13
+
 
 @dataclass(frozen=True)
 class _Attempt:
@@ -202,10 +205,11 @@ def _deviation(values: NDArray[Any], sem: NDArray[Any], reference: int | None) -
     if reference is None:
         return nothing, nothing
     difference = values - values[reference]
+    size = np.abs(values)
     if not np.iscomplexobj(values):
-        return difference, _ratio(difference, np.hypot(sem, sem[reference]), reference)
+        return difference, _ratio(difference, np.hypot(sem, sem[reference]), size, reference)
     parts = [
-        _ratio(getattr(difference, part), np.hypot(getattr(sem, part), getattr(sem[reference], part)), reference)
+        _ratio(getattr(difference, part), np.hypot(getattr(sem, part), getattr(sem[reference], part)), size, reference)
         for part in ("real", "imag")
     ]
     z = np.empty_like(values)
@@ -213,9 +217,10 @@ def _deviation(values: NDArray[Any], sem: NDArray[Any], reference: int | None) -
     return difference, z
 
 
-def _ratio(difference: NDArray[Any], error: NDArray[Any], reference: int) -> NDArray[Any]:
+def _ratio(difference: NDArray[Any], error: NDArray[Any], size: NDArray[Any], reference: int) -> NDArray[Any]:
+    """Differences over their errors; NaN where there is none but rounding, as in the other part of a real number."""
     found = np.full(difference.shape, math.nan)
-    np.divide(difference, error, out=found, where=error > 0)
+    np.divide(difference, error, out=found, where=error > ROUNDING * size)
     found[reference] = math.nan
     return found
 

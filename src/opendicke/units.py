@@ -279,6 +279,8 @@ def _pairs(eigenvalues: Any) -> tuple[tuple[float, float], ...]:
 
 def _shown(rate: float) -> str:
     """A rate in 1/µs, as 2π times a frequency."""
+    if math.isnan(rate):
+        return "none, as ω_a ω_c is not positive"
     oscillations = abs(rate) / (2 * math.pi)
     for unit, size in (("GHz", 1e3), ("MHz", 1.0), ("kHz", 1e-3)):
         if oscillations >= size:

@@ -50,8 +50,10 @@ def level_statistics(levels: xr.Dataset, first: int = 0) -> xr.Dataset:
         raise checks.refuse("levels", "a Dataset of energy_levels", list(levels.data_vars), error=TypeError)
     count = levels.sizes["level"]
     first = checks.integer("first", first, minimum=0)
+    if count < 10:
+        raise checks.refuse("levels", "at least ten in each sector", count)
     if count - first < 10:
-        raise checks.refuse("levels", "at least ten in each sector, and not all left out", count - first)
+        raise checks.refuse("first", f"at most {count - 10}: of the {count} levels ten have to stay", first)
     kept = levels.isel(level=slice(first, None)).transpose("parity", "level")
     energies, errors = kept.energy.values, kept.error.values
     worst = errors.max() * (count - first - 1) / np.ptp(energies, axis=1).min()

@@ -20,7 +20,7 @@ def check_fast(system: System) -> bool:
         ValueError: if they cannot be taken.
     """
     if not system.is_everyday or not (system.modes[0].omega_c or system.modes[0].kappa):
-        expected = "no True unless the model has one spin, one mode with a frequency or a loss, and constant rates"
+        expected = "no True unless the model has one spin, one mode with a frequency or a loss, and constant real rates"
         raise checks.refuse("fast_cavity", expected, True, "Drives, thermal and squeezed light need False, too.")
     return True
 

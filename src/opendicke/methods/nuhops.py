@@ -173,7 +173,8 @@ class NuHOPS(Sampled):
             checks.choice("control", self.control, ("gaussian", "auto"))
         checks.choice("hierarchy", self.hierarchy, ("auto", "dressed", "plain"))
         if self.hierarchy == "dressed" and self.dtype != "float64":
-            raise checks.refuse("hierarchy", "another one than the dressed one for single precision", self.hierarchy)
+            hint = 'Take dtype="float64" for it.'
+            raise checks.refuse("hierarchy", "'auto' or 'plain' in single precision", self.hierarchy, hint)
 
     def limits(self, model: Model) -> Limits:
         """Takes any model at any N; see :class:`opendicke.problem.Limits`."""
@@ -270,7 +271,7 @@ class NuHOPSSimulator(Simulator[NuHOPS]):
         self.dressed = options.settled(problem).hierarchy == "dressed"
         if self.dressed and (refusal := dressing_refused(model)):
             hint = 'Take hierarchy="plain", or "auto", which takes the dressed one where it is better.'
-            raise checks.refuse("hierarchy", f"another one than the dressed one: {refusal}", options.hierarchy, hint)
+            raise checks.refuse("hierarchy", f"'auto' or 'plain': {refusal}", options.hierarchy, hint)
         self._kept = frozenset(_breaks(problem.times, self.hits, options.keep_states))
         self._plan = Plan.of(problem.words) if problem.words else None
         breaks = self._kept if self._plan is None else set(np.flatnonzero(self.hits >= 0).tolist())

@@ -26,7 +26,7 @@ BYTES_PER_AMPLITUDE = 700
 #: Time of a product with H and what goes with it, for each amplitude (measured at N = 50, 100 photons), and at least.
 SECONDS_PER_AMPLITUDE, SECONDS_PER_PRODUCT = 1e-7, 3e-5
 #: What to do where photons are lost.
-LOSSY = "Lindblad for small N, or NuHOPS, take losses; model.replace(kappa=0.0) is the closed system."
+LOSSY = "Lindblad for small N, or NuHOPS, take losses; with kappa = 0 in all modes it is the closed system."
 
 
 @dataclass(frozen=True)
