@@ -86,9 +86,12 @@ def mean_coupling(m, moments, more, x, big_g, big_d):  # type: ignore[no-untyped
     yy, yz, zz = moments[6] + x * more[6], moments[7] + x * more[7], moments[8] + x * more[8]
     t0, t1 = moments[9] + x * more[9], moments[10] + x * more[10]
     t2, t3 = moments[11] + x * more[11], moments[12] + x * more[12]
-    s0 += 2 * (xx * e0 + xy * e1 + xz * e2 + t0 * e0 * e0 + 2 * t1 * e0 * e1 + t2 * e1 * e1)
-    s1 += 2 * (xy * e0 + yy * e1 + yz * e2 + t1 * e0 * e0 + 2 * t2 * e0 * e1 + t3 * e1 * e1)
-    s2 += 2 * (xz * e0 + yz * e1 + zz * e2)
+    f0, f1, f2 = xx * e0 + xy * e1 + xz * e2, xy * e0 + yy * e1 + yz * e2, xz * e0 + yz * e1 + zz * e2
+    g0 = t0 * e0 * e0 + 2 * t1 * e0 * e1 + t2 * e1 * e1
+    g1 = t1 * e0 * e0 + 2 * t2 * e0 * e1 + t3 * e1 * e1
+    # the second order may correct the first, not replace it: that would run away
+    bound = 1 / (1 + 4 * (g0 * g0 + g1 * g1) / (f0 * f0 + f1 * f1 + f2 * f2 + 1e-300))
+    s0, s1, s2 = s0 + 2 * (f0 + bound * g0), s1 + 2 * (f1 + bound * g1), s2 + 2 * f2
     # rows of the rotation that u = [[u0, u1], [−u1*, u0*]] makes
     p, q, r = u0 * u0, u1 * u1, u0 * u1
     sx = (p - q).real * s0 + (p + q).imag * s1 - 2 * r.real * s2

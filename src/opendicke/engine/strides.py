@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke.engine.bands import PAD, exponentiate, linear, shift
+from opendicke.engine.bands import PAD, add_product, exponentiate, linear
 from opendicke.engine.compile import compiled, inlined
 from opendicke.engine.kernels import column_peak, mean_spin
 from opendicke.engine.measure import CHANNELS
@@ -39,16 +39,19 @@ FINE, NOT_FINITE, CROWDED = 0, 1, 2
 #: steps completed.
 APPLIED, STRIDES, AGAIN, MOST_STATES, STEPS_DONE = 0, 1, 2, 3, 4
 #: The frame is turned back to the mean spin by so much a stride at most: the size of the operator that does it.
-MOST_TURN = 3.0
+MOST_TURN = 200.0
 #: A stride is so long that the mean spin at its end is foretold to √tol times this, relative to j; where that fails by
 #: the factor ``POOR`` it is done anew with what was found.
 FORETOLD, POOR, TRIES = 0.3, 4.0, 3
 #: Strides change in length by these factors at most; the first is the last of them times the longest.
 SHRINK, GROW, CAREFUL = 0.4, 1.5, 0.125
+#: The boost of a stride times the width of ψ: <Λ> is known to the third cumulant in it.
+MOST_SWEPT = 0.5
 #: Noise steps are put together up to this angle of the cavity.
 FINE_TURN = 0.5
-#: The window reaches this much further than ψ, and two blocks more.
-SPARE = 0.12
+#: The window reaches this much further than ψ, and two blocks more; a stride in which ψ comes to its end is done anew
+#: in a wider one, up to so much.
+SPARE, WIDER, MOST_SPARE = 0.2, 1.6, 8.0
 
 
 @dataclass
@@ -143,13 +146,23 @@ def propagate_strides(
 
 # fmt: off
 @inlined
-def _fit(phi, window, stride, max_blocks, tol, work):  # type: ignore[no-untyped-def]
+def _reach(steps, record_after, step, wish):  # type: ignore[no-untyped-def]
+    """The noise step at whose start a stride of about that length ends, and its length; it stops where one records."""
+    end, whole = step, 0.0
+    while end == step or (end < steps.size and record_after[end] < 0 and whole + 0.5 * steps[end] < wish):
+        whole += steps[end]
+        end += 1
+    return end, whole
+
+
+@inlined
+def _fit(phi, window, stride, max_blocks, spare, tol, work):  # type: ignore[no-untyped-def]
     """Set the window to what ψ needs; returns that, larger than the memory allows if negative."""
     blocks = window[0]
     last = blocks - 1
     while last > 0 and column_peak(phi, last, 1, stride) <= tol * tol:
         last -= 1
-    wanted = min(max_blocks, last + 2 + int(last * SPARE))
+    wanted = min(max_blocks, last + 2 + int(last * spare))
     if (wanted + 3) * 8 > stride:
         return -wanted
     for n in range(8 * wanted, 8 * blocks):
@@ -160,7 +173,7 @@ def _fit(phi, window, stride, max_blocks, tol, work):  # type: ignore[no-untyped
 
 
 @inlined
-def _finish(m, phi, one, two, blocks, stride, root_n, j, frame, down, s1, s2, field, ops, work):  # type: ignore[no-untyped-def]
+def _finish(m, phi, one, two, bands, table, blocks, stride, root_n, j, frame, down, s1, s2, field, ops, work):  # type: ignore[no-untyped-def]
     """What m does: its boost to ψ, its rotation to the frame and v; then e3 is turned to the mean spin, and ψ back.
 
     Returns the rotation.
@@ -185,7 +198,11 @@ def _finish(m, phi, one, two, blocks, stride, root_n, j, frame, down, s1, s2, fi
             b = sine * (x * frame[0, 1] + y * frame[1, 1])
             c = sine * (x * frame[0, 2] + y * frame[1, 2])
             u0, u1 = complex(math.cos(0.5 * size), -c), complex(-b, -a)
-        work[APPLIED] += shift(phi, one, two, ops[0], blocks, stride, root_n)
+        for i in range(10 * stride):
+            bands[i] = 0
+        ops[1, 0], ops[1, 1], ops[1, 2], ops[1, 3] = 0j, 0j, 0j, 1 + 0j
+        add_product(bands, ops[1], ops[0], 8 * blocks, stride, root_n)
+        work[APPLIED] += exponentiate(phi, one, two, bands, blocks, stride, table)
         turn(u0, u1, frame)
     return first
 
@@ -237,23 +254,22 @@ def _propagate(  # type: ignore[no-untyped-def]
     row = 2 * stride
     old, one, two, bands = space[:row], space[row:2 * row], space[2 * row:3 * row], space[3 * row:]
     max_blocks, goal = -(-(int(2 * j) + 1) // 8), FORETOLD * math.sqrt(tol)
+    spare = SPARE
     while True:
         square, _, _, _, down = mean_spin(phi, window[0], stride, root_n, j)
         if not (math.isfinite(square) and math.isfinite(down) and math.isfinite(abs(field[0]))):
             return NOT_FINITE, step, 0
         for i in range(row):
             phi[i] /= math.sqrt(square)
-        blocks = _fit(phi, window, stride, max_blocks, tol, work)
+        blocks = _fit(phi, window, stride, max_blocks, spare, tol, work)
         if blocks < 0:
             return CROWDED, step, -blocks
         if record_after[step] >= 0:
             record(phi, space, blocks, stride, root_n, j, frame, field, rates, ops, channels[record_after[step]])
         if step == steps.size:
             return FINE, step, 0
-        end, whole, wish = step, 0.0, trend[MOMENTS] if trend[MOMENTS] > 0 else CAREFUL * longest
-        while end == step or (end < steps.size and record_after[end] < 0 and whole + 0.5 * steps[end] < wish):
-            whole += steps[end]
-            end += 1
+        wish = trend[MOMENTS] if trend[MOMENTS] > 0 else CAREFUL * longest
+        end, whole = _reach(steps, record_after, step, wish)
         for i in range(row):
             old[i] = phi[i]
         s1, s2, down = moments_of(phi, one, two, blocks, stride, frame, j, root_n, ops, moments[0])
@@ -262,13 +278,24 @@ def _propagate(  # type: ignore[no-untyped-def]
         m, foretold = _through(phi, old, one, two, bands, field, fields, work, largest, rates, steps, middle, step, end,
                                whole, merge, goal, frame, down, s1, s2, j, blocks, stride, root_n, table, sums, moments,
                                ops)
+        full = not column_peak(phi, blocks - 1, 1, stride) <= tol * tol
+        if full and min(max_blocks - blocks, MOST_SPARE - spare) > 0:
+            spare *= WIDER
+            work[AGAIN] += 1
+            for i in range(row):
+                phi[i] = old[i]
+            continue
+        spare = SPARE
         field[:] = fields
-        u0, u1 = _finish(m, phi, one, two, blocks, stride, root_n, j, frame, down, s1, s2, field, ops, work)
+        u0, u1 = _finish(m, phi, one, two, bands, table, blocks, stride, root_n, j, frame, down, s1, s2, field, ops,
+                         work)
         for i in range(MOMENTS):
             trend[i] = moments[1, i] / whole if i < 9 else 0.0
         turn_moments(u0, u1, trend)
         factor = min(GROW, max(SHRINK, math.sqrt(goal / max(foretold, 1e-300))))
-        trend[MOMENTS] = min(longest, max(wish, whole) * factor)
+        e0, e1, e2, _, _ = boost(m)
+        swept = math.sqrt((e0 * e0 + e1 * e1 + e2 * e2) * (moments[0, 3] + moments[0, 6] + moments[0, 8]))
+        trend[MOMENTS] = min(longest, max(wish, whole) * min(factor, max(SHRINK, MOST_SWEPT / max(swept, 1e-300))))
         work[STRIDES] += 1
         work[STEPS_DONE] += end - step
         step = end
