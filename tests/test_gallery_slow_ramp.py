@@ -73,13 +73,26 @@ def test_it_is_drawn(answers: dict[str, xr.Dataset]) -> None:
     assert [axes.get_xlabel() for axes in figure.axes] == ["", "time (µs)"]
 
 
-def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A short one, in which nothing switches: some statements fail, pictures and numbers are there."""
-    for name, value in {"DURATION": 4.0, "POINTS": 3}.items():
-        monkeypatch.setattr(slow_ramp, name, value)
-    slow_ramp._variances.cache_clear()
-    arguments = ["gallery", "slow-ramp", "--n-atoms", "100", "--trajectories", "16", "--output", str(tmp_path)]
+def test_command(answers: dict[str, xr.Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures and numbers are there; what is run is asked for with the command's options."""
+    asked: dict[str, object] = {}
+
+    def run(**options: object) -> dict[str, xr.Dataset]:
+        asked.update(options)
+        return answers
+
+    monkeypatch.setattr(slow_ramp, "run", run)
+    arguments = ["gallery", "slow-ramp", "--trajectories", "600", "--output", str(tmp_path), "--quiet"]
     done = CliRunner().invoke(main, arguments)
-    slow_ramp._variances.cache_clear()
-    assert done.exit_code == 1, done.output
+    assert done.exit_code == 0, done.output
+    assert (asked["n_atoms"], asked["trajectories"]) == (slow_ramp.N_ATOMS, 600)
     assert {path.suffix for path in tmp_path.iterdir()} == {".nc", ".png", ".pdf"}
+
+
+def test_what_is_run_is_the_ramp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short one of few atoms, in which nothing switches, and the check says so."""
+    for name, value in {"DURATION": 4.0, "POINTS": 3, "PRECISION": "float64"}.items():
+        monkeypatch.setattr(slow_ramp, name, value)
+    found = slow_ramp.run(n_atoms=(100,), trajectories=16, progress=False)
+    assert found["n100"].Sx_trajectory.shape == (16, 3)
+    assert [one.holds for one in slow_ramp.check(found)] == [False]
