@@ -161,6 +161,10 @@ def test_the_other_choice_of_kernels_gives_the_same_trajectories(capsys: pytest.
 # The window
 
 
+#: Of the plain hierarchy: levels are dropped at this part of what states are, and so many more are kept.
+RULE = (1e-3, 8)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_window_holds_what_matters_and_its_margins(dtype: str) -> None:
     """Amplitudes above 1e-4 keep their state and a block more; those above 1e-7 keep their level and eight more."""
@@ -173,9 +177,9 @@ def test_the_window_holds_what_matters_and_its_margins(dtype: str) -> None:
         keep = buffer[spot]
         for value, window in ((1e-3, (n // width + 2, k + 9)), (1e-6, (2, k + 9)), (1e-8, (2, 9))):
             buffer[spot] = max(value, buffer[spot] if spot == width else 0.0)
-            assert from_python(needed)(buffer, blocks, 20, stride, 1e-8, 100) == window
+            assert from_python(needed)(buffer, blocks, 20, stride, 1e-8, 100, *RULE) == window
         buffer[spot] = 1e-3
-        assert from_python(needed)(buffer, blocks, 20, stride, 1e-4, 1) == (1, k + 9)
+        assert from_python(needed)(buffer, blocks, 20, stride, 1e-4, 1, *RULE) == (1, k + 9)
         buffer[spot] = keep
 
 

@@ -14,7 +14,7 @@ from scipy.special import gammaln
 import opendicke as od
 from opendicke.engine.noise import NoisePath, OrnsteinUhlenbeck, noise_steps
 from opendicke.ensemble.streams import stream
-from opendicke.methods import nuhops
+from opendicke.methods import moving
 from opendicke.observables.catalogue import CHANNELS
 from zscores import FALSE_ALARM, Comparison, channels_of, compare, sampled
 
@@ -174,7 +174,7 @@ def test_wrong_noise_is_seen(noise: type, trajectories: int, monkeypatch: pytest
     """The first three are rejected at 10^-144 and less with each of 16 sets of 1000 trajectories. The last is the
     weakest: 10^-6 to 10^-15 with 1000, 10^-16 to 10^-41 with each of 12 sets of 2000; of 4000 that are one in 10^12
     in fewer than one set of 1000 (Hotelling's T² with the strength that these show)."""
-    monkeypatch.setattr(nuhops, "OrnsteinUhlenbeck", noise)
+    monkeypatch.setattr(moving, "OrnsteinUhlenbeck", noise)
     assert seen(MUTANT_MODEL, MUTANT_STATE, trajectories)
 
 
@@ -461,7 +461,7 @@ class Poisoned(OrnsteinUhlenbeck):
 def test_a_failed_trajectory_is_reported_and_the_others_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     method = od.NuHOPS(6, seed=42, step=0.1, keep_trajectories=True)
     whole = od.solve(FIG1, TILTED, [0.5, 2.0], method, executor=od.Serial())
-    monkeypatch.setattr(nuhops, "OrnsteinUhlenbeck", Poisoned)
+    monkeypatch.setattr(moving, "OrnsteinUhlenbeck", Poisoned)
     told = r"2 of 6 trajectories failed .* trajectory 1 of seed 42 stopped at time 0\.8: a number that is not finite"
     with pytest.warns(od.FailedTrajectoryWarning, match=told) as caught:
         run = od.solve(FIG1, TILTED, [0.5, 2.0], method, executor=od.Serial())
@@ -485,7 +485,7 @@ class Hopeless(OrnsteinUhlenbeck):
 
 
 def test_if_all_fail_there_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nuhops, "OrnsteinUhlenbeck", Hopeless)
+    monkeypatch.setattr(moving, "OrnsteinUhlenbeck", Hopeless)
     with pytest.raises(od.TrajectoryError, match=r"all 3 trajectories failed.*trajectory 0 of seed 0 stopped at time"):
         od.solve(FIG1, TILTED, [2.0], od.NuHOPS(3))
 

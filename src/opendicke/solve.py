@@ -186,11 +186,12 @@ def _parts(problem: Problem) -> dict[str, int]:
 
 def _provenance(problem: Problem, method: Any) -> dict[str, Any]:
     """Everything that determines the numbers, as plain strings and numbers that a file can hold."""
+    settled = method.settled(problem) if isinstance(method, Sampled) else method
     return {
         "model": problem.given.json(),
         "state": json.dumps(description.plain(problem.start)),
         "method": type(method).__name__,
-        "method_options": json.dumps(description.plain(method)),
+        "method_options": json.dumps(description.plain(settled)),
         "versions": json.dumps({"opendicke": version()} | _others_versions()),
         "conventions": "hbar = 1; kappa is the field decay rate (the photon number decays at 2 kappa)",
     }
