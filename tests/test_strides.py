@@ -149,3 +149,19 @@ def test_what_strides_do_not_solve_is_refused(changes: dict[str, float], options
     method = od.NuHOPS(2, hierarchy="strides", **options)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=f"hierarchy: expected .*{reason}"):
         od.solve(model.replace(**changes), od.Normal(), [1.0], method)
+
+
+def test_edges() -> None:
+    """No time, one atom, a spin that nothing turns, a cavity that does not turn, complex couplings, states kept."""
+    for changes in (
+        {"n_atoms": 1},
+        {"omega_a": 0.0, "g_minus": 0.0, "g_plus": 0.0},
+        {"omega_c": 0.0, "kappa": 100.0},
+        {"g_minus": 3j, "g_plus": 2.0},
+    ):
+        model = od.DickeModel(n_atoms=50, omega_a=1.0, omega_c=100.0, kappa=15.0, g_minus=4.0, g_plus=4.0)
+        method = od.NuHOPS(8, seed=1, hierarchy="strides", keep_states=(0.2,))
+        found = od.solve(model.replace(**changes), od.SpinCoherent(2.0, 0.3), [0.0, 0.2], method, ["Sx", "Sz"])
+        assert np.isfinite(found.Sz).all()
+        assert found.psi.shape[0] == 8
+    assert od.solve(model, od.Normal(), [0.0], od.NuHOPS(2, hierarchy="strides"), ["Sz"]).Sz.item() == -25.0

@@ -79,7 +79,8 @@ class StrideSimulator(Simulator["NuHOPS"]):
         check_strides(problem, options)
         check_duration(problem, field_rate(problem.model, problem.state))
         model, self._gauge = real_couplings(problem.model)
-        step = options.step or min(FINE / abs(complex(model.kappa, model.omega_c)), float(problem.times[-1]) or 1.0)
+        stop, rate = float(problem.times[-1]) or 1.0, spin_rate(model, 0.0)
+        step = options.step or min(FINE / abs(complex(model.kappa, model.omega_c)), stop)
         super().__init__(problem, options, step)
         self._noise, root = noise_of(model, self.steps), math.sqrt(model.n_atoms)
         self._dynamics = StrideDynamics(
@@ -90,7 +91,7 @@ class StrideSimulator(Simulator["NuHOPS"]):
             coupling_x=model.coupling / root,
             coupling_y=(model.g_minus - model.g_plus) / root,
             tol=options.tol,
-            longest=STRIDE / spin_rate(model, 0.0),
+            longest=STRIDE / rate if rate > 0 else stop,
             memory_limit=int(options.max_memory * 2**30),
         )
         self._start = self._gauge.coherent(coherent_state(problem.state, 'hierarchy="strides"'))
