@@ -25,7 +25,7 @@ from opendicke.methods.gauge import Gauge, phases_are_fixed, real_couplings
 from opendicke.methods.mean_field import drive_rate, field_rate
 from opendicke.methods.moving import STEP_TIMES_RATE, Light, check_bath, nodes_of, noise_step
 from opendicke.methods.precision import Precision
-from opendicke.methods.sampled import Sampled, Simulator, kept_rows, kept_states, words_averaged
+from opendicke.methods.sampled import MEANS_KEPT, Sampled, Simulator, kept_rows, kept_states, point_kept, words_averaged
 from opendicke.model import DickeModel, Model, check_model, pair_of
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Limits, Problem, Solution
@@ -114,12 +114,7 @@ class GaussianTrajectories(Sampled):
     keep_trajectories: bool = False
     keep_states: tuple[float, ...] = ()
 
-    kept: ClassVar[dict[str, str]] = {
-        "Sx_trajectory": "<Sx> of one trajectory",
-        "Sy_trajectory": "<Sy> of one trajectory",
-        "Sz_trajectory": "<Sz> of one trajectory",
-        "a_trajectory": "<a> of one trajectory",
-    }
+    kept: ClassVar[dict[str, str]] = MEANS_KEPT
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -225,7 +220,7 @@ class GaussianSimulator(Simulator[GaussianTrajectories]):
             channels, spins, a = channels[:, 0, 0], spins[:, 0], a[:, 0]
         kept: dict[str, NDArray[Any]] = {}
         if options.keep_trajectories:
-            kept = {f"S{axis}_trajectory": spins[..., i].copy() for i, axis in enumerate("xyz")} | {"a_trajectory": a}
+            kept = point_kept(spins, a)
         if options.keep_states:
             rows, n_atoms = kept_rows(problem.times, options.keep_states), int(self._atoms[0])
             kept["psi"] = stack_padded([record.hierarchy(row, n_atoms, 1)[0] for row in rows])

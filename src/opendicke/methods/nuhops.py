@@ -40,7 +40,7 @@ from opendicke.methods.gaussian_trajectories import takes
 from opendicke.methods.mean_field import drive_rate, field_rate
 from opendicke.methods.moving import STEP_TIMES_RATE, Surroundings, check_bath, draw_path, noise_of, noise_step
 from opendicke.methods.precision import Precision
-from opendicke.methods.sampled import Sampled, Simulator, kept_rows, kept_states, words_averaged
+from opendicke.methods.sampled import MEANS_KEPT, Sampled, Simulator, kept_rows, kept_states, point_kept, words_averaged
 from opendicke.methods.strides import StrideSimulator
 from opendicke.methods.weak_damping import check_conservation, check_memory
 from opendicke.model import DickeModel, Model, check_model, pair_of, several
@@ -164,12 +164,7 @@ class NuHOPS(Sampled):
         default="auto", metadata=added("0.2", neutral="plain")
     )
 
-    kept: ClassVar[dict[str, str]] = {
-        "Sx_trajectory": "<Sx> of one trajectory",
-        "Sy_trajectory": "<Sy> of one trajectory",
-        "Sz_trajectory": "<Sz> of one trajectory",
-        "a_trajectory": "<a> of one trajectory",
-    }
+    kept: ClassVar[dict[str, str]] = MEANS_KEPT
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -355,8 +350,7 @@ class NuHOPSSimulator(Simulator[NuHOPS]):
         channels = self._gauge.channels(channels)
         kept: dict[str, NDArray[Any]] = {}
         if options.keep_trajectories:
-            kept = {f"S{axis}_trajectory": channels[:, i].copy() for i, axis in enumerate("xyz")}
-            kept["a_trajectory"] = channels[:, 9] + 1j * channels[:, 10]
+            kept = point_kept(channels[:, :3], channels[:, 9] + 1j * channels[:, 10])
         if options.keep_states:
             kept["psi"] = stack_padded(psi)
             kept["psi_frame"] = self._gauge.frame_back(np.array(frames))

@@ -22,6 +22,9 @@ from opendicke.observables.catalogue import CHANNELS, from_channels, of_parts
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.words import Word
 
+#: Name -> definition of what nuHOPS and its Gaussian copies keep of a trajectory.
+MEANS_KEPT = {f"{name}_trajectory": f"<{name}> of one trajectory" for name in ("Sx", "Sy", "Sz", "a")}
+
 
 class FailedTrajectoryWarning(RuntimeWarning):
     """Some trajectories failed; the averages are over the others."""
@@ -209,6 +212,11 @@ def kept_trajectories(ensemble: Ensemble, solution: Solution, names: Mapping[str
         values = np.array(ensemble.kept[name])
         part = ("spin" if name.startswith("S") else "mode",)[: values.ndim - 2]
         solution.extra[name] = (("trajectory", "time", *part), values, {"definition": definition, "units": "1"})
+
+
+def point_kept(spins: NDArray[np.float64], a: NDArray[np.complex128]) -> dict[str, NDArray[Any]]:
+    """What a sample keeps of a trajectory's spins (..., 3) and fields, by the names of :data:`MEANS_KEPT`."""
+    return {f"S{axis}_trajectory": spins[..., i].copy() for i, axis in enumerate("xyz")} | {"a_trajectory": a}
 
 
 def name_trajectories(ensemble: Ensemble, solution: Solution) -> None:

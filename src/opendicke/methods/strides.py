@@ -24,7 +24,7 @@ from opendicke.methods.fast_cavity import spin_rate
 from opendicke.methods.gauge import real_couplings
 from opendicke.methods.mean_field import field_rate
 from opendicke.methods.moving import draw_path, noise_of
-from opendicke.methods.sampled import Simulator, kept_rows
+from opendicke.methods.sampled import Simulator, kept_rows, point_kept
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Problem
 from opendicke.states import coherent_state, is_coherent
@@ -123,8 +123,7 @@ class StrideSimulator(Simulator["NuHOPS"]):
         channels = self._gauge.channels(channels)
         kept: dict[str, NDArray[Any]] = {}
         if options.keep_trajectories:
-            kept = {f"S{axis}_trajectory": channels[:, i].copy() for i, axis in enumerate("xyz")}
-            kept["a_trajectory"] = channels[:, 9] + 1j * channels[:, 10]
+            kept = point_kept(channels[:, :3], channels[:, 9] + 1j * channels[:, 10])
         if options.keep_states:
             kept |= {"psi": stack_padded(psi), "psi_frame": self._gauge.frame_back(np.array(frames))}
         work, level = state.work, math.sqrt(float(state.levels[0]))

@@ -23,7 +23,7 @@ from opendicke.methods.classical import coupling_sizes, field_rates, products, s
 from opendicke.methods.fast_cavity import check_fast, is_fast, spin_rate
 from opendicke.methods.moving import nodes_of
 from opendicke.methods.precision import Precision
-from opendicke.methods.sampled import Sampled, Simulator, words_averaged
+from opendicke.methods.sampled import Sampled, Simulator, point_kept, words_averaged
 from opendicke.model import DickeModel, Model, check_model, pair_of
 from opendicke.problem import Limits, Problem, Solution
 from opendicke.signals import Rate
@@ -240,7 +240,7 @@ class WignerSimulator(Simulator[TruncatedWigner]):
             channels = reordered(spins, alpha)
         kept: dict[str, NDArray[Any]] = {}
         if self.options.keep_trajectories:
-            kept = {f"S{axis}_trajectory": spins[..., i] for i, axis in enumerate("xyz")} | {"a_trajectory": alpha}
+            kept = point_kept(spins, alpha)
         return Sample({"channels": channels} | words_averaged(words), kept, peaks={"spin_length_drift": drift})
 
 
