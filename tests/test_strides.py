@@ -165,3 +165,6 @@ def test_edges() -> None:
         assert np.isfinite(found.Sz).all()
         assert found.psi.shape[0] == 8
     assert od.solve(model, od.Normal(), [0.0], od.NuHOPS(2, hierarchy="strides"), ["Sz"]).Sz.item() == -25.0
+    unsorted = od.NuHOPS(2, hierarchy="strides", keep_states=(0.2, 0.1))
+    with pytest.raises(ValueError, match=r"^keep_states: expected strictly increasing times"):
+        od.solve(model, od.Normal(), [0.1, 0.2], unsorted, ["Sz"])

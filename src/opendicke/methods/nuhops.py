@@ -40,7 +40,16 @@ from opendicke.methods.gaussian_trajectories import takes
 from opendicke.methods.mean_field import drive_rate, field_rate
 from opendicke.methods.moving import STEP_TIMES_RATE, Surroundings, check_bath, draw_path, noise_of, noise_step
 from opendicke.methods.precision import Precision
-from opendicke.methods.sampled import MEANS_KEPT, Sampled, Simulator, kept_rows, kept_states, point_kept, words_averaged
+from opendicke.methods.sampled import (
+    MEANS_KEPT,
+    Sampled,
+    Simulator,
+    kept_rows,
+    kept_states,
+    kept_steps,
+    point_kept,
+    words_averaged,
+)
 from opendicke.methods.strides import StrideSimulator
 from opendicke.methods.weak_damping import check_conservation, check_memory
 from opendicke.model import DickeModel, Model, check_model, pair_of, several
@@ -282,7 +291,7 @@ class NuHOPSSimulator(Simulator[NuHOPS]):
         if self.dressed and (refusal := dressing_refused(model)):
             hint = 'Take hierarchy="plain", or "auto", which takes the dressed one where it is better.'
             raise checks.refuse("hierarchy", f"'auto' or 'plain': {refusal}", options.hierarchy, hint)
-        self._kept = frozenset(_breaks(problem.times, self.hits, options.keep_states))
+        self._kept = frozenset(kept_steps(problem.times, self.hits, options.keep_states))
         self._plan = Plan.of(problem.words) if problem.words else None
         breaks = self._kept if self._plan is None else set(np.flatnonzero(self.hits >= 0).tolist())
         self._breaks = sorted({*breaks, self.steps.size})
@@ -361,14 +370,6 @@ class NuHOPSSimulator(Simulator[NuHOPS]):
         sums = {"right_hand_sides": int(state.work[SWEEPS]), "dropped_weight": float(state.gauge[DROPPED])}
         averaged = {"channels": channels} | words_averaged(self._gauge.words(problem.words, words))
         return Sample(averaged, kept, peaks, sums)
-
-
-def _breaks(times: NDArray[np.float64], hits: NDArray[np.int64], wanted: tuple[float, ...]) -> list[int]:
-    """The steps after which the state is to be kept."""
-    breaks = [int(np.flatnonzero(hits == index)[0]) for index in kept_rows(times, wanted)]
-    if breaks != sorted(set(breaks)):
-        raise checks.refuse("keep_states", "strictly increasing times", wanted)
-    return breaks
 
 
 def _turning(problem: Problem) -> float:

@@ -229,6 +229,14 @@ def kept_rows(times: NDArray[np.float64], wanted: tuple[float, ...]) -> NDArray[
     return checks.among("keep_states", wanted, times, "the solve's times") if wanted else np.empty(0, dtype=np.intp)
 
 
+def kept_steps(times: NDArray[np.float64], hits: NDArray[np.int64], wanted: tuple[float, ...]) -> list[int]:
+    """The steps after which states are kept at the times ``wanted``, while a trajectory is carried along."""
+    steps = [int(np.flatnonzero(hits == row)[0]) for row in kept_rows(times, wanted)]
+    if steps != sorted(set(steps)):
+        raise checks.refuse("keep_states", "strictly increasing times", wanted)
+    return steps
+
+
 def state_time(times: NDArray[np.float64]) -> tuple[tuple[str], NDArray[np.float64], dict[str, str]]:
     """The coordinate of the states kept: some of the solve's times, to the last bit, so that ``sel`` finds them."""
     about = "times of keep_states, some of those of the dimension time; <name>.sel(time=state_time) is a variable there"

@@ -24,7 +24,7 @@ from opendicke.methods.fast_cavity import spin_rate
 from opendicke.methods.gauge import real_couplings
 from opendicke.methods.mean_field import field_rate
 from opendicke.methods.moving import draw_path, noise_of
-from opendicke.methods.sampled import Simulator, kept_rows, point_kept
+from opendicke.methods.sampled import Simulator, kept_steps, point_kept
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Problem
 from opendicke.states import coherent_state, is_coherent
@@ -95,7 +95,7 @@ class StrideSimulator(Simulator["NuHOPS"]):
             memory_limit=int(options.max_memory * 2**30),
         )
         self._start = self._gauge.coherent(coherent_state(problem.state, 'hierarchy="strides"'))
-        self._kept = [int(np.flatnonzero(self.hits == row)[0]) for row in kept_rows(problem.times, options.keep_states)]
+        self._kept = kept_steps(problem.times, self.hits, options.keep_states)
 
     def prepare(self) -> None:
         """Compile what a trajectory needs, by one that ends where it starts."""
