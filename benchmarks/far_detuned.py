@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.timing import cpu_seconds, table
 from opendicke import DickeModel, Normal, NuHOPS
-from opendicke.methods.nuhops import NuHOPSSimulator
+from opendicke.methods.hierarchy import NuHOPSSimulator
 from opendicke.problem import Problem
 
 Hierarchy = Literal["plain", "dressed"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from opendicke import DickeModel, NuHOPS, SpinCoherent
-from opendicke.methods.nuhops import NuHOPSSimulator
+from opendicke.methods.hierarchy import NuHOPSSimulator
 from opendicke.problem import Problem
 
 STATE = SpinCoherent(theta=np.pi / 4, phi=np.pi)

@@ -15,9 +15,9 @@ import opendicke as od
 from opendicke.engine import dressed_kernel, dressing
 from opendicke.engine.compile import compiled
 from opendicke.engine.trajectory import filled_state, tables
-from opendicke.methods import nuhops
+from opendicke.methods import hierarchy
 from opendicke.methods.following import dressing_refused, field_follows
-from opendicke.methods.nuhops import NuHOPSSimulator
+from opendicke.methods.hierarchy import NuHOPSSimulator
 from opendicke.observables.catalogue import select
 from opendicke.problem import Problem
 from opendicke.solve import describe
@@ -193,13 +193,13 @@ def test_both_hierarchies_give_the_same_path_of_a_model_that_moves() -> None:
 
 def test_a_hierarchy_that_does_not_start_dressed_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     bare = lambda state, rates, dynamics: replace(state, field=np.repeat(state.field, 2))  # noqa: E731
-    monkeypatch.setattr(nuhops, "dressed", bare)
+    monkeypatch.setattr(hierarchy, "dressed", bare)
     assert gap(SKEW, START, tol=1e-7) > 1e-2
 
 
 def test_a_field_read_out_without_the_spin_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     bare = lambda state, rates, n_atoms, levels: (state.hierarchy(levels)[:, : n_atoms + 1], state.field[1])  # noqa: E731
-    monkeypatch.setattr(nuhops, "undressed", bare)
+    monkeypatch.setattr(hierarchy, "undressed", bare)
     assert gap(SKEW, START, tol=1e-7) > 1e-2
 
 

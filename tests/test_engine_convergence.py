@@ -10,7 +10,7 @@ from opendicke.engine.fixed_basis import FixedBasis
 from opendicke.engine.noise import NoisePath, OrnsteinUhlenbeck
 from opendicke.engine.trajectory import Dynamics, initial_state, propagate
 from opendicke.ensemble.streams import stream
-from opendicke.methods.nuhops import NuHOPSSimulator
+from opendicke.methods.hierarchy import NuHOPSSimulator
 from opendicke.problem import Problem
 
 #: Fig. 1's parameters and an unbalanced model; strong coupling, from the side of the Bloch sphere.

@@ -19,8 +19,8 @@ from opendicke.engine.noise import NoisePath, OrnsteinUhlenbeck
 from opendicke.ensemble.streams import stream
 from opendicke.methods import gaussian_trajectories as module
 from opendicke.methods.gaussian_trajectories import GaussianSimulator, GaussianTrajectories
+from opendicke.methods.hierarchy import NuHOPSSimulator
 from opendicke.methods.moving import Light
-from opendicke.methods.nuhops import NuHOPSSimulator
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Problem
 

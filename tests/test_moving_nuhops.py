@@ -11,8 +11,9 @@ from opendicke.engine.moving import GaussianField, Moving, MovingPath
 from opendicke.engine.noise import NoisePath, noise_steps, transition
 from opendicke.engine.trajectory import initial_state, propagate
 from opendicke.ensemble.streams import stream
+from opendicke.methods.hierarchy import NuHOPSSimulator
 from opendicke.methods.moving import Surroundings, rates_of
-from opendicke.methods.nuhops import NuHOPS, NuHOPSSimulator
+from opendicke.methods.nuhops import NuHOPS
 from opendicke.problem import Problem
 from zscores import Comparison, compare, sampled
 

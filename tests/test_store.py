@@ -63,7 +63,7 @@ def test_second_run_reads_and_runs_nothing(
     def never(*_: object) -> None:
         raise AssertionError("a stored trajectory was run again")
 
-    monkeypatch.setattr("opendicke.methods.nuhops.propagate", never)
+    monkeypatch.setattr("opendicke.methods.hierarchy.propagate", never)
     assert_identical(run(store=tmp_path), reference)
 
 
@@ -399,17 +399,17 @@ def test_interrupt_writes_what_is_finished(tmp_path: Path, reference: xr.Dataset
 
 def count_runs(work: Callable[[], None]) -> int:
     """How many trajectories ``work`` runs."""
-    from opendicke.methods import nuhops
+    from opendicke.methods import hierarchy
 
     indices = []
-    original = nuhops.NuHOPSSimulator.__call__
+    original = hierarchy.NuHOPSSimulator.__call__
 
-    def counting(self: nuhops.NuHOPSSimulator, index: int) -> object:
+    def counting(self: hierarchy.NuHOPSSimulator, index: int) -> object:
         indices.append(index)
         return original(self, index)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nuhops.NuHOPSSimulator, "__call__", counting)
+        patch.setattr(hierarchy.NuHOPSSimulator, "__call__", counting)
         work()
     return len(indices)
 

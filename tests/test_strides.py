@@ -15,17 +15,17 @@ import opendicke as od
 from opendicke.engine import bands
 from opendicke.engine.compile import from_python
 from opendicke.engine.noise import NoisePath, OrnsteinUhlenbeck
-from opendicke.engine.strides import StrideDynamics, propagate_strides, start
+from opendicke.engine.strides import propagate_strides, start
 from opendicke.engine.trajectory import Dynamics, initial_state, propagate
 
 THETA, N_ATOMS = 2.6, 400
 FRAME = np.array([[math.cos(THETA), 0, -math.sin(THETA)], [0, 1.0, 0], [math.sin(THETA), 0, math.cos(THETA)]])
 
 
-def dynamics(omega_c: float, kappa: float, skew: float, longest: float, tol: float = 1e-4) -> StrideDynamics:
+def dynamics(omega_c: float, kappa: float, skew: float) -> Dynamics:
     """1.2 times the critical coupling of the balanced model; ``skew`` is (g₋ − g₊)/(g₋ + g₊)."""
     x = 1.2 * math.sqrt((omega_c**2 + kappa**2) / omega_c / N_ATOMS)
-    return StrideDynamics(N_ATOMS / 2, 1.0, omega_c, kappa, x, skew * x, tol, longest, 2**30)
+    return Dynamics(N_ATOMS / 2, 1.0, omega_c, kappa, x, skew * x, tol=1e-4, feedback=5.0, memory_limit=2**30)
 
 
 def noise(omega_c: float, kappa: float, stop: float, seed: int = 3) -> NoisePath:
@@ -41,31 +41,31 @@ def marks(path: NoisePath, times: int) -> NDArray[np.int64]:
     return after
 
 
-def run(parameters: StrideDynamics, path: NoisePath, times: int) -> NDArray[np.float64]:
-    return propagate_strides(start(FRAME, 0.2j), parameters, path, marks(path, times), times)
+def run(parameters: Dynamics, longest: float, path: NoisePath, times: int) -> NDArray[np.float64]:
+    return propagate_strides(start(FRAME, 0.2j), parameters, longest, path, marks(path, times), times)
 
 
 def test_strides_follow_the_hierarchy() -> None:
     # at N = 1000 … 10⁴: 1e-5 to 5e-5 in the spins, 1e-4 to 4e-4 of the field's moments; the hierarchy's own error is
     # below 1e-8
     path = noise(50.0, 10.0, 3.0)
-    chosen = dynamics(50.0, 10.0, 0.4, 0.05)
-    plain = Dynamics(*dataclasses.astuple(chosen)[:6], tol=1e-5, feedback=5.0, memory_limit=2**30)
+    chosen = dynamics(50.0, 10.0, 0.4)
+    plain = dataclasses.replace(chosen, tol=1e-5)
     expected = propagate(initial_state(FRAME, 0.2j, "float64", N_ATOMS), plain, path, marks(path, 3), 3)
     scale = np.abs(expected).max(axis=0)
     scale[:3], scale[3:9] = N_ATOMS, N_ATOMS**2
     bound = np.array([2e-4] * 9 + [1.5e-3] * (scale.size - 9))
-    assert (np.abs(run(chosen, path, 3) - expected) <= bound * scale).all()
+    assert (np.abs(run(chosen, 0.05, path, 3) - expected) <= bound * scale).all()
     # a cavity that is 1 % off is told from it
-    wrong = run(dataclasses.replace(chosen, omega_c=50.5), path, 3)
+    wrong = run(dataclasses.replace(chosen, omega_c=50.5), 0.05, path, 3)
     assert (np.abs(wrong - expected) > bound * scale).any(axis=1).all()
 
 
 def _worst(omega_c: float, kappa: float, skew: float) -> list[float]:
     """The largest error of <S>/N along one path with strides of 0.2, 0.1 and 0.05, against far shorter ones."""
     path = noise(omega_c, kappa, 3.0)
-    exact = run(dynamics(omega_c, kappa, skew, 1 / 128), path, 3)
-    runs = [run(dynamics(omega_c, kappa, skew, longest), path, 3) for longest in (0.2, 0.1, 0.05)]
+    exact = run(dynamics(omega_c, kappa, skew), 1 / 128, path, 3)
+    runs = [run(dynamics(omega_c, kappa, skew), longest, path, 3) for longest in (0.2, 0.1, 0.05)]
     return [float(np.abs(one - exact)[:, :3].max()) / N_ATOMS for one in runs]
 
 

@@ -11,7 +11,7 @@ from scipy import stats
 import opendicke as od
 from opendicke.engine.compile import NUMERICS
 from opendicke.methods import weak_damping
-from opendicke.methods.nuhops import NuHOPSSimulator
+from opendicke.methods.hierarchy import NuHOPSSimulator
 from opendicke.methods.weak_damping import check_conservation, check_memory, conserved_quantities
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Problem, Solution

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 import opendicke as od
-from opendicke.methods.nuhops import NuHOPSSimulator
+from opendicke.methods.hierarchy import NuHOPSSimulator
 from opendicke.observables.catalogue import CHANNELS, VARIABLES
 from opendicke.problem import Problem
 

@@ -31,7 +31,7 @@ from opendicke.engine.stride_state import (
     turn_moments,
     turn_response,
 )
-from opendicke.engine.trajectory import TrajectoryFailure
+from opendicke.engine.trajectory import Dynamics, TrajectoryFailure
 
 #: Outcomes of ``_propagate``.
 FINE, NOT_FINITE, CROWDED = 0, 1, 2
@@ -84,21 +84,6 @@ class StrideState:
         return normalised
 
 
-@dataclass(frozen=True)
-class StrideDynamics:
-    """Numbers that stay the same: those of ``trajectory.Dynamics``, and the longest stride."""
-
-    j: float
-    omega_a: float
-    omega_c: float
-    kappa: float
-    coupling_x: float
-    coupling_y: float
-    tol: float
-    longest: float
-    memory_limit: int
-
-
 def start(frame: NDArray[np.float64], amplitude: complex, spin: NDArray[np.complex128] | None = None) -> StrideState:
     """ψ = ``spin`` (|0> without) along the third row of ``frame``, the cavity coherent with ``amplitude``."""
     spin = np.ones(1, dtype=np.complex128) if spin is None else spin
@@ -110,15 +95,19 @@ def start(frame: NDArray[np.float64], amplitude: complex, spin: NDArray[np.compl
 
 
 def propagate_strides(
-    state: StrideState, dynamics: StrideDynamics, path: NoisePath, record_after: NDArray[np.int64], rows: int
+    state: StrideState,
+    dynamics: Dynamics,
+    longest: float,
+    path: NoisePath,
+    record_after: NDArray[np.int64],
+    rows: int,
 ) -> NDArray[np.float64]:
-    """Carry ``state`` along ``path`` in place, as ``trajectory.propagate`` does.
+    """Carry ``state`` along ``path`` in place, as ``trajectory.propagate`` does, in strides of at most ``longest``.
 
     Raises:
         TrajectoryFailure: at a non-finite number, or when the window outgrows the memory limit.
     """
     channels = np.full((rows, CHANNELS), np.nan)
-    rates = np.array(dataclasses.astuple(dynamics)[1:6])
     angle = math.hypot(dynamics.omega_c, dynamics.kappa) * float(path.steps.max(initial=0.0))
     merge = max(1, int(FINE_TURN / angle)) if angle > 0 else 1
     outcome, step = CROWDED, 0
@@ -128,7 +117,7 @@ def propagate_strides(
         root_n = np.concatenate([np.sqrt(np.maximum(n * (2 * dynamics.j - n + 1.0), 0.0)), np.arange(float(PAD))])
         outcome, step, blocks = _propagate(
             state.phi, np.zeros(20 * stride), state.blocks, state.frame, state.field, state.trend, state.work,
-            state.levels, rates, dynamics.j, dynamics.tol, dynamics.longest, merge, path.steps, path.middle,
+            state.levels, dynamics.rates, dynamics.j, dynamics.tol, longest, merge, path.steps, path.middle,
             record_after, channels, step, root_n, np.zeros(4096), np.zeros((3, 4, 4), dtype=np.complex128),
             np.zeros((3, MOMENTS)), np.zeros((6, 4), dtype=np.complex128), np.zeros(7, dtype=np.complex128),
         )  # fmt: skip

@@ -38,7 +38,8 @@ from opendicke.observables.catalogue import VARIABLES, from_channels
 from opendicke.problem import Problem, Solution
 
 if TYPE_CHECKING:
-    from opendicke.methods.nuhops import NuHOPS, NuHOPSSimulator
+    from opendicke.methods.hierarchy import NuHOPSSimulator
+    from opendicke.methods.nuhops import NuHOPS
 
 #: Trajectories of the pilot, and copies beside each of them. Part of the numbers' definition.
 PILOT, PILOT_COPIES = 64, 64

@@ -19,10 +19,9 @@ from opendicke.ensemble.streams import stream
 from opendicke.integration import check_duration
 from opendicke.methods.gauge import is_everyday, real_couplings, real_problem
 from opendicke.methods.mean_field import field_rate
-from opendicke.methods.nuhops import forgets_slowly
 from opendicke.methods.precision import Precision
 from opendicke.methods.sampled import Sampled, Simulator
-from opendicke.methods.weak_damping import check_conservation, check_memory
+from opendicke.methods.weak_damping import check_conservation, check_memory, forgets_slowly
 from opendicke.model import MORE_GENERAL, DickeModel, Model, check_model, pair_of, several
 from opendicke.problem import Limits, Problem, Solution
 from opendicke.states import coherent_state

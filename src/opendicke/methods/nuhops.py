@@ -2,69 +2,38 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from opendicke import checks, signals
+from opendicke import checks
 from opendicke.description import LIMIT, added
 from opendicke.engine.compile import NUMERICS
-from opendicke.engine.dressed import CUT, dressed, propagate_dressed, undressed
-from opendicke.engine.gram import Plan
-from opendicke.engine.noise import NoisePath
-from opendicke.engine.trajectory import (
-    DROPPED,
-    MOST_LEVELS,
-    MOST_STATES,
-    SWEEPS,
-    Dynamics,
-    TrajectoryFailure,
-    TrajectoryState,
-    initial_state,
-    propagate,
-)
+from opendicke.engine.dressed import CUT
 from opendicke.engine.window import LEVEL_TOL, demands
-from opendicke.ensemble.padding import stack_padded
-from opendicke.ensemble.run import Ensemble, Sample
-from opendicke.ensemble.streams import stream
-from opendicke.integration import check_duration
+from opendicke.ensemble.run import Ensemble
 from opendicke.methods.control import ControlledSimulator, tell
-from opendicke.methods.cutoffs import thermal_photons
 from opendicke.methods.following import dressing_refused, field_follows
 from opendicke.methods.gauge import real_couplings
 from opendicke.methods.gaussian_trajectories import SECONDS_PER_STEP as COPY_SECONDS_PER_STEP
 from opendicke.methods.gaussian_trajectories import takes
-from opendicke.methods.mean_field import drive_rate, field_rate
-from opendicke.methods.moving import STEP_TIMES_RATE, Surroundings, check_bath, draw_path, noise_of, noise_step
+from opendicke.methods.hierarchy import NuHOPSSimulator
+from opendicke.methods.moving import STEP_TIMES_RATE, check_bath
 from opendicke.methods.precision import Precision
 from opendicke.methods.sampled import (
     MEANS_KEPT,
     Sampled,
-    Simulator,
     kept_rows,
     kept_states,
-    kept_steps,
-    point_kept,
-    words_averaged,
 )
 from opendicke.methods.strides import StrideSimulator
-from opendicke.methods.weak_damping import check_conservation, check_memory
+from opendicke.methods.weak_damping import MOST_ATOMS, check_conservation, check_memory, forgets_slowly, weakly_damped
 from opendicke.model import DickeModel, Model, check_model, pair_of, several
-from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Limits, Problem, Solution
-from opendicke.states import SpinCoherent, cavity_start
 from opendicke.system import fastest_rate
 from opendicke.words import Word
 
-#: A cavity forgets slowly if κ is below this times the rate at which its coupling moves the spins, and for more than so
-#: many atoms, whose distances in phase space grow with √N, below one over N of that.
-WEAK, FEW_ATOMS = 0.1, 15
-#: What is faint is kept up to so many atoms. More hold so many photons (50 and up at ordinary couplings) that what
-#: comes back falls below double precision, and keeping all would cost hundreds of times as much.
-MOST_ATOMS = 100
 #: From so many atoms on Gaussian copies reduce errors by more than they cost (see docs/methods.md).
 WORTHWHILE = 200
 #: Copies beside a trajectory over the third root of N, within a factor of two from N = 100 to 10⁵ (benchmarks/control).
@@ -273,154 +242,3 @@ class NuHOPS(Sampled):
             tell(ensemble, solution)
         if self.keep_states:
             kept_states(ensemble, solution, problem.times[kept_rows(problem.times, self.keep_states)])
-
-
-class NuHOPSSimulator(Simulator[NuHOPS]):
-    """Carries a state along the noise with the engine, and stops at the states to be kept."""
-
-    hint = "Try a smaller step or tol, or a larger max_memory."
-
-    def __init__(self, problem: Problem, options: NuHOPS) -> None:
-        check_duration(problem, _turning(problem))
-        model, self._gauge = real_couplings(problem.model)
-        self.dynamics = _dynamics(model, options)
-        super().__init__(problem, options, noise_step(model.system, options.step, float(problem.times[-1])))
-        self._noise = noise_of(model, self.steps)
-        self._frame = self._gauge.frame(problem.state.frame())
-        self.dressed = options.settled(problem).hierarchy == "dressed"
-        if self.dressed and (refusal := dressing_refused(model)):
-            hint = 'Take hierarchy="plain", or "auto", which takes the dressed one where it is better.'
-            raise checks.refuse("hierarchy", f"'auto' or 'plain': {refusal}", options.hierarchy, hint)
-        self._kept = frozenset(kept_steps(problem.times, self.hits, options.keep_states))
-        self._plan = Plan.of(problem.words) if problem.words else None
-        breaks = self._kept if self._plan is None else set(np.flatnonzero(self.hits >= 0).tolist())
-        self._breaks = sorted({*breaks, self.steps.size})
-
-    def prepare(self) -> None:
-        """Compile what a trajectory needs, by one that ends where it starts."""
-        path = self._noise.sample(stream(0, 0)).part(0, 0)
-        state = self._start(initial_state(self._frame, 0j, self.options.dtype, self.problem.model.n_atoms))
-        self._carry(state, path, 0, np.full(1, -1))
-
-    def _start(self, state: TrajectoryState) -> TrajectoryState:
-        """A state as the hierarchy in use has it."""
-        return dressed(state, self._rates(0), self.dynamics) if self.dressed else state
-
-    def _carry(
-        self, state: TrajectoryState, path: NoisePath, first: int, record_after: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        """Channels (times, channels) of a part of the path, which begins at step ``first``."""
-        rows = self.problem.times.size
-        if self.dressed:
-            return propagate_dressed(state, self.dynamics, path, record_after, rows, self._rates(first))
-        return propagate(state, self.dynamics, path, record_after, rows)
-
-    def _rates(self, step: int) -> NDArray[np.float64]:
-        """ω_a, ω_c, κ and the couplings after so many steps."""
-        if isinstance(self._noise, Surroundings):
-            return self._noise.rates_after(step)
-        return self.dynamics.rates
-
-    def _words(self, state: TrajectoryState, path: NoisePath, step: int, plan: Plan) -> NDArray[np.complex128]:
-        """The words' means after so many steps."""
-        n_atoms, frame = self.problem.model.n_atoms, self._gauge.frame_back(state.frame)
-        if self.dressed:
-            phi, amplitude = undressed(state, self._rates(step), n_atoms, plan.levels)
-        else:
-            phi, amplitude = state.hierarchy(plan.levels), complex(state.field[0])
-        return plan.moments(phi, n_atoms, frame, path.field_at(step, amplitude))
-
-    def __call__(self, index: int) -> Sample:
-        """Trajectory ``index``, start to end."""
-        problem, options = self.problem, self.options
-        n_atoms, rng = problem.model.n_atoms, self.stream(index)
-        spin = None if isinstance(problem.state, SpinCoherent) else problem.state.amplitudes(n_atoms, rng)
-        start = self._gauge.point(cavity_start(problem.state, rng))
-        path = draw_path(self._noise, rng, start.noise)
-        state = self._start(initial_state(self._frame, start.alpha, options.dtype, n_atoms, spin, start.levels))
-        channels, psi, frames = np.empty((problem.times.size, len(CHANNELS))), [], []
-        words = np.empty((problem.times.size, len(problem.words)), dtype=np.complex128)
-        first, hits = 0, self.hits.copy()
-        try:
-            if state.buffer.nbytes > self.dynamics.memory_limit:
-                raise TrajectoryFailure("its first state is over the memory limit", 0)
-            for last in self._breaks:
-                filled = hits[first : last + 1]
-                part = self._carry(state, path.part(first, last), first, filled)
-                channels[filled[filled >= 0]] = part[filled[filled >= 0]]
-                hits[last], first = -1, last  # recorded at the end of this part, so not again at the next one's start
-                if last in self._kept:
-                    psi.append(state.psi()[: n_atoms + 1])
-                    frames.append(state.frame.copy())
-                if self._plan is not None and self.hits[last] >= 0:
-                    words[self.hits[last]] = self._words(state, path, last, self._plan)
-        except TrajectoryFailure as failure:
-            raise self.stopped(index, first + failure.step, failure) from failure
-        channels = self._gauge.channels(channels)
-        kept: dict[str, NDArray[Any]] = {}
-        if options.keep_trajectories:
-            kept = point_kept(channels[:, :3], channels[:, 9] + 1j * channels[:, 10])
-        if options.keep_states:
-            kept["psi"] = stack_padded(psi)
-            kept["psi_frame"] = self._gauge.frame_back(np.array(frames))
-        peaks: dict[str, float] = {
-            "largest_states": int(state.work[MOST_STATES]),
-            "largest_levels": int(state.work[MOST_LEVELS]),
-        }
-        sums = {"right_hand_sides": int(state.work[SWEEPS]), "dropped_weight": float(state.gauge[DROPPED])}
-        averaged = {"channels": channels} | words_averaged(self._gauge.words(problem.words, words))
-        return Sample(averaged, kept, peaks, sums)
-
-
-def _turning(problem: Problem) -> float:
-    """The rate at which the field there is at the start, that of drives or thermal light turns the spins."""
-    model, stop = problem.model, float(problem.times[-1])
-    coupling = signals.largest(model.g_minus) + signals.largest(model.g_plus)
-    warm = 2 * coupling * math.sqrt(max(thermal_photons(model.system.modes[0], stop), 0.0) / model.n_atoms)
-    return max(field_rate(model, problem.state), drive_rate(model, stop), warm)
-
-
-def forgets_slowly(model: DickeModel) -> bool:
-    r"""Whether what has left the neighbourhood of a trajectory may come back before the cavity has forgotten it.
-
-    .. math:: \kappa < 0.1\,R\,\min(1, 15/N), \qquad R = G \min(1, G/\Delta), \quad
-              G = |g_-| + |g_+|, \quad \Delta = \big||\omega_c| - |\omega_a|\big|
-
-    R is the rate at which the coupling takes components of the state apart and together again: G itself near
-    resonance, G²/Δ far from it, where the cavity follows the spins. A component at distance d decays with κd²
-    meanwhile. What is dropped first lies at d ≈ 4, where e^(−|z|d) passes ``tol``, and is gone within 1/R unless
-    κ < 0.1 R; of many atoms most of the state lies further apart, at d² ∝ N.
-    """
-    coupling = signals.largest(model.g_minus) + signals.largest(model.g_plus)
-    swept = {"omega_a", "omega_c"} & set(model.moving)  # may come to resonance
-    detuning = 0.0 if swept else abs(abs(model.omega_c) - abs(model.omega_a))
-    rate = coupling if coupling >= detuning else coupling**2 / detuning
-    return signals.smallest(model.kappa) < WEAK * rate * min(1.0, FEW_ATOMS / model.n_atoms)
-
-
-def weakly_damped(model: DickeModel) -> bool:
-    """Whether trajectories keep and resolve what is faint: where the cavity forgets slowly and that is enough."""
-    return model.n_atoms <= MOST_ATOMS and forgets_slowly(model)
-
-
-def _dynamics(model: DickeModel, options: NuHOPS) -> Dynamics:
-    """The engine's parameters."""
-    root = math.sqrt(model.n_atoms)
-    rate = fastest_rate(model.system)
-    # Of what moves the engine is told at every step; here only whether S^y couples at all counts.
-    moving = bool(model.moving)
-    omega_a, omega_c, kappa = (0.0, 0.0, 0.0) if moving else (model.omega_a, model.omega_c, model.kappa)
-    big_g = 0.0 if moving else model.g_minus + model.g_plus
-    big_d = float(not model.is_balanced) if moving else model.g_minus - model.g_plus
-    return Dynamics(
-        j=model.n_atoms / 2,
-        omega_a=omega_a,
-        omega_c=omega_c,
-        kappa=kappa,
-        coupling_x=big_g / root,
-        coupling_y=big_d / root,
-        tol=options.tol,
-        feedback=options.feedback or 2 * rate,
-        memory_limit=int(options.max_memory * 2**30),
-        weakly_damped=weakly_damped(model),
-    )

@@ -8,26 +8,20 @@ second order in the stride and does not grow with ω_c, as long as the cavity fo
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks
-from opendicke.engine.strides import AGAIN, APPLIED, MOST_STATES, StrideDynamics, propagate_strides, start
-from opendicke.engine.trajectory import TrajectoryFailure
-from opendicke.ensemble.padding import stack_padded
-from opendicke.ensemble.run import Sample
-from opendicke.ensemble.streams import stream
-from opendicke.integration import check_duration
+from opendicke.engine.gram import Plan
+from opendicke.engine.noise import NoisePath
+from opendicke.engine.strides import AGAIN, APPLIED, MOST_STATES, StrideState, propagate_strides, start
 from opendicke.methods.fast_cavity import spin_rate
 from opendicke.methods.gauge import real_couplings
-from opendicke.methods.mean_field import field_rate
-from opendicke.methods.moving import draw_path, noise_of
-from opendicke.methods.sampled import Simulator, kept_steps, point_kept
-from opendicke.observables.catalogue import CHANNELS
+from opendicke.methods.hierarchy import HierarchySimulator
 from opendicke.problem import Problem
-from opendicke.states import coherent_state, is_coherent
+from opendicke.states import is_coherent
 
 if TYPE_CHECKING:
     from opendicke.methods.nuhops import NuHOPS
@@ -70,63 +64,30 @@ def check_strides(problem: Problem, options: NuHOPS) -> None:
         raise checks.refuse("hierarchy", f"'auto', 'plain' or 'dressed': {reason}", "strides", OTHERS)
 
 
-class StrideSimulator(Simulator["NuHOPS"]):
-    """Carries ψ along the noise in strides, and stops at the states to be kept."""
-
-    hint = "Try a smaller tol, or a larger max_memory."
+class StrideSimulator(HierarchySimulator[StrideState]):
+    """Carries ψ alone, in strides."""
 
     def __init__(self, problem: Problem, options: NuHOPS) -> None:
         check_strides(problem, options)
-        check_duration(problem, field_rate(problem.model, problem.state))
-        model, self._gauge = real_couplings(problem.model)
-        stop, rate = float(problem.times[-1]) or 1.0, spin_rate(model, 0.0)
-        step = options.step or min(FINE / abs(complex(model.kappa, model.omega_c)), stop)
-        super().__init__(problem, options, step)
-        self._noise, root = noise_of(model, self.steps), math.sqrt(model.n_atoms)
-        self._dynamics = StrideDynamics(
-            j=model.n_atoms / 2,
-            omega_a=model.omega_a,
-            omega_c=model.omega_c,
-            kappa=model.kappa,
-            coupling_x=model.coupling / root,
-            coupling_y=(model.g_minus - model.g_plus) / root,
-            tol=options.tol,
-            longest=STRIDE / rate if rate > 0 else stop,
-            memory_limit=int(options.max_memory * 2**30),
-        )
-        self._start = self._gauge.coherent(coherent_state(problem.state, 'hierarchy="strides"'))
-        self._kept = kept_steps(problem.times, self.hits, options.keep_states)
+        model = problem.model
+        super().__init__(problem, options, FINE / abs(complex(model.kappa, model.omega_c)))
+        rate = spin_rate(real_couplings(model)[0], 0.0)
+        self._longest = STRIDE / rate if rate > 0 else float(problem.times[-1]) or 1.0
 
-    def prepare(self) -> None:
-        """Compile what a trajectory needs, by one that ends where it starts."""
-        path = self._noise.sample(stream(0, 0)).part(0, 0)
-        propagate_strides(start(self._start.frame(), 0j), self._dynamics, path, np.full(1, -1), 0)
+    def _begin(
+        self, alpha: complex, spin: NDArray[np.complex128] | None, levels: NDArray[np.complex128] | None
+    ) -> StrideState:
+        return start(self._frame, alpha, spin)
 
-    def __call__(self, index: int) -> Sample:
-        """Trajectory ``index``, start to end."""
-        problem, options = self.problem, self.options
-        path = draw_path(self._noise, self.stream(index), None)
-        state = start(self._start.frame(), self._start.alpha)
-        channels = np.empty((problem.times.size, len(CHANNELS)))
-        psi, frames, first, hits = [], [], 0, self.hits.copy()
-        try:
-            for last in sorted({*self._kept, self.steps.size}):
-                filled = hits[first : last + 1]
-                part = propagate_strides(state, self._dynamics, path.part(first, last), filled, problem.times.size)
-                channels[filled[filled >= 0]] = part[filled[filled >= 0]]
-                hits[last], first = -1, last  # recorded at the end of this part, so not again at the next one's start
-                if last in self._kept:
-                    psi.append(state.psi()[: problem.model.n_atoms + 1])
-                    frames.append(state.frame.copy())
-        except TrajectoryFailure as failure:
-            raise self.stopped(index, first + failure.step, failure) from failure
-        channels = self._gauge.channels(channels)
-        kept: dict[str, NDArray[Any]] = {}
-        if options.keep_trajectories:
-            kept = point_kept(channels[:, :3], channels[:, 9] + 1j * channels[:, 10])
-        if options.keep_states:
-            kept |= {"psi": stack_padded(psi), "psi_frame": self._gauge.frame_back(np.array(frames))}
+    def _carry(
+        self, state: StrideState, path: NoisePath, first: int, record_after: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        return propagate_strides(state, self.dynamics, self._longest, path, record_after, self.problem.times.size)
+
+    def _words(self, state: StrideState, path: NoisePath, step: int, plan: Plan) -> NDArray[np.complex128]:
+        raise NotImplementedError("check_strides refuses words")
+
+    def _told(self, state: StrideState) -> tuple[dict[str, float], dict[str, float]]:
         work, level = state.work, math.sqrt(float(state.levels[0]))
         peaks: dict[str, float] = {"largest_states": int(work[MOST_STATES]), "largest_level": level}
-        sums: dict[str, float] = {"operators_applied": int(work[APPLIED]), "strides_repeated": int(work[AGAIN])}
-        return Sample({"channels": channels}, kept, peaks, sums)
+        return peaks, {"operators_applied": int(work[APPLIED]), "strides_repeated": int(work[AGAIN])}

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import signals
+from opendicke.model import DickeModel
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Problem, Solution
 from opendicke.states import coherent_state, is_coherent
@@ -29,10 +30,39 @@ STILL = 1e-4
 LOST = 0.01
 #: A component whose amplitude has decayed by this exponent does not come back.
 FORGOTTEN = 30.0
+#: A cavity forgets slowly if κ is below this times the rate at which its coupling moves the spins, and for more than so
+#: many atoms, whose distances in phase space grow with √N, below one over N of that.
+WEAK, FEW_ATOMS = 0.1, 15
+#: What is faint is kept up to so many atoms. More hold so many photons (50 and up at ordinary couplings) that what
+#: comes back falls below double precision, and keeping all would cost hundreds of times as much.
+MOST_ATOMS = 100
 
 
 class WeakDampingWarning(RuntimeWarning):
     """With so little damping the numbers are, or may be, wrong by more than their error bars; the message says why."""
+
+
+def forgets_slowly(model: DickeModel) -> bool:
+    r"""Whether what has left the neighbourhood of a trajectory may come back before the cavity has forgotten it.
+
+    .. math:: \kappa < 0.1\,R\,\min(1, 15/N), \qquad R = G \min(1, G/\Delta), \quad
+              G = |g_-| + |g_+|, \quad \Delta = \big||\omega_c| - |\omega_a|\big|
+
+    R is the rate at which the coupling takes components of the state apart and together again: G itself near
+    resonance, G²/Δ far from it, where the cavity follows the spins. A component at distance d decays with κd²
+    meanwhile. What is dropped first lies at d ≈ 4, where e^(−|z|d) passes ``tol``, and is gone within 1/R unless
+    κ < 0.1 R; of many atoms most of the state lies further apart, at d² ∝ N.
+    """
+    coupling = signals.largest(model.g_minus) + signals.largest(model.g_plus)
+    swept = {"omega_a", "omega_c"} & set(model.moving)  # may come to resonance
+    detuning = 0.0 if swept else abs(abs(model.omega_c) - abs(model.omega_a))
+    rate = coupling if coupling >= detuning else coupling**2 / detuning
+    return signals.smallest(model.kappa) < WEAK * rate * min(1.0, FEW_ATOMS / model.n_atoms)
+
+
+def weakly_damped(model: DickeModel) -> bool:
+    """Whether trajectories keep and resolve what is faint: where the cavity forgets slowly and that is enough."""
+    return model.n_atoms <= MOST_ATOMS and forgets_slowly(model)
 
 
 def conserved_quantities(problem: Problem) -> dict[str, NDArray[np.float64]]:

@@ -15,7 +15,8 @@ from opendicke.engine.noise import OrnsteinUhlenbeck, noise_steps
 from opendicke.engine.trajectory import TrajectoryFailure, TrajectoryState, initial_state, propagate
 from opendicke.engine.wigner import VacuumNoise
 from opendicke.ensemble.run import TrajectoryError
-from opendicke.methods.nuhops import NuHOPS, NuHOPSSimulator
+from opendicke.methods.hierarchy import NuHOPSSimulator
+from opendicke.methods.nuhops import NuHOPS
 from opendicke.methods.truncated_wigner import TruncatedWigner, WignerSimulator, draw_spin, simple_flow
 from opendicke.model import DickeModel
 from opendicke.problem import Problem
