@@ -20,13 +20,10 @@ from opendicke.engine.stages import FIRST, LAST, SECOND, THIRD
 from opendicke.engine.trajectory import (
     BLOCKS,
     CAPACITY,
-    CROWDED,
-    DROPPED,
     FINE,
     LEVELS,
     MOST_LEVELS,
     MOST_STATES,
-    NOT_FINITE,
     POINTS,
     SPEED,
     STEPS_DONE,
@@ -39,10 +36,9 @@ from opendicke.engine.trajectory import (
     carried,
     fill_decay,
     filled_state,
-    rescale,
+    fitted,
     tables,
 )
-from opendicke.engine.window import clear, needed
 
 Complex = NDArray[np.complex128]
 
@@ -290,9 +286,7 @@ def _propagate(  # type: ignore[no-untyped-def]
 ):
     """Run along the path, as ``trajectory._propagate`` does. STRAYED: the series of b† would need too many terms."""
     j, cut = dynamics[0], dynamics[6]
-    width = 64 // buffer.itemsize
-    max_blocks = -(-(int(2 * j) + 1) // width)
-    size = 2 * window[STRIDE] * window[CAPACITY]
+    width, size = 64 // buffer.itemsize, 2 * window[STRIDE] * window[CAPACITY]
     for step in range(first, steps.size + 1):
         if record_after[step] >= 0 and elapsed == 0.0:
             _record(buffer, window, frame, field, dynamics, moving, steps, step, root_n, ops,
@@ -301,20 +295,10 @@ def _propagate(  # type: ignore[no-untyped-def]
             break
         whole = steps[step]
         while elapsed < whole * (1 - 1e-12):
-            psi = mean_spin(buffer, window[BLOCKS], window[STRIDE], root_n, j)
-            if not (math.isfinite(psi[0]) and math.isfinite(psi[4]) and math.isfinite(abs(field[FIELD]))):
-                return NOT_FINITE, step, elapsed, 0, 0
-            if psi[0] > 4.0 or psi[0] < 0.25:
-                rescale(buffer, window[LEVELS] * 2 * window[STRIDE], 1 / math.sqrt(psi[0]))
-                psi = mean_spin(buffer, window[BLOCKS], window[STRIDE], root_n, j)
-            blocks, levels = needed(buffer, window[BLOCKS], window[LEVELS], window[STRIDE], cut * cut * psi[0],
-                                    max_blocks, level_tol, margin)
-            if (blocks + 2) * width > window[STRIDE] or levels > window[CAPACITY]:
-                return CROWDED, step, elapsed, blocks, levels
-            if blocks < window[BLOCKS] or levels < window[LEVELS]:
-                gauge[DROPPED] += clear(buffer, size, window[BLOCKS], window[LEVELS], window[STRIDE], blocks,
-                                        levels) / psi[0]
-            window[BLOCKS], window[LEVELS] = blocks, levels
+            outcome, blocks, levels, psi = fitted(buffer, size, window, gauge, root_n, j, cut, level_tol, margin,
+                                                  abs(field[FIELD]))
+            if outcome != FINE:
+                return outcome, step, elapsed, blocks, levels
             total, push = met(moving, step, elapsed, field[SHIFT], dynamics)
             orders = min(enough_orders(dynamics, total, push, level_tol * cut), levels - 1)
             if orders >= ORDERS:

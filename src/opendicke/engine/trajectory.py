@@ -301,10 +301,34 @@ def _step(buffer, size, window, frame, field, dynamics, skew, moving, row, since
 
 
 @inlined
-def rescale(phi, size, factor):  # type: ignore[no-untyped-def]
-    """Multiply the first ``size`` numbers."""
+def _rescale(phi, size, factor):  # type: ignore[no-untyped-def]
     for at in range(size):
         phi[at] *= factor
+
+
+@inlined
+def fitted(buffer, size, window, gauge, root_n, j, cut, level_tol, margin, field):  # type: ignore[no-untyped-def]
+    """Make the window fit Φ, and bring Φ's norm back near one; ``cut``, ``level_tol`` and ``margin`` as in ``window``.
+
+    Returns (outcome, blocks, levels, mean spin). NOT_FINITE: so is a number of ψ, or ``field``. CROWDED: as in
+    ``_propagate``.
+    """
+    width = 64 // buffer.itemsize
+    max_blocks = -(-(int(2 * j) + 1) // width)
+    psi = mean_spin(buffer, window[BLOCKS], window[STRIDE], root_n, j)
+    if not (math.isfinite(psi[0]) and math.isfinite(psi[4]) and math.isfinite(field)):
+        return NOT_FINITE, 0, 0, psi
+    if psi[0] > 4.0 or psi[0] < 0.25:
+        _rescale(buffer, window[LEVELS] * 2 * window[STRIDE], 1 / math.sqrt(psi[0]))
+        psi = mean_spin(buffer, window[BLOCKS], window[STRIDE], root_n, j)
+    blocks, levels = needed(buffer, window[BLOCKS], window[LEVELS], window[STRIDE], cut * cut * psi[0], max_blocks,
+                            level_tol, margin)
+    if (blocks + 2) * width > window[STRIDE] or levels > window[CAPACITY]:
+        return CROWDED, blocks, levels, psi
+    if blocks < window[BLOCKS] or levels < window[LEVELS]:
+        gauge[DROPPED] += clear(buffer, size, window[BLOCKS], window[LEVELS], window[STRIDE], blocks, levels) / psi[0]
+    window[BLOCKS], window[LEVELS] = blocks, levels
+    return FINE, blocks, levels, psi
 
 
 @compiled
@@ -318,9 +342,7 @@ def _propagate(  # type: ignore[no-untyped-def]
     and levels; with a larger one, go on from there.
     """
     j, cut, swing, reach = dynamics[0], dynamics[6], dynamics[8], dynamics[9]
-    width = 64 // buffer.itemsize
-    max_blocks = -(-(int(2 * j) + 1) // width)
-    size = 2 * window[STRIDE] * window[CAPACITY]
+    width, size = 64 // buffer.itemsize, 2 * window[STRIDE] * window[CAPACITY]
     for step in range(first, steps.size + 1):
         if record_after[step] >= 0 and elapsed == 0.0:
             measure(buffer, window[BLOCKS], window[LEVELS], window[STRIDE], root_n, j, frame,
@@ -329,20 +351,10 @@ def _propagate(  # type: ignore[no-untyped-def]
             break
         whole = steps[step]
         while elapsed < whole * (1 - 1e-12):
-            psi = mean_spin(buffer, window[BLOCKS], window[STRIDE], root_n, j)
-            if not (math.isfinite(psi[0]) and math.isfinite(psi[4]) and math.isfinite(field[0].real)):
-                return NOT_FINITE, step, elapsed, 0, 0
-            if psi[0] > 4.0 or psi[0] < 0.25:
-                rescale(buffer, window[LEVELS] * 2 * window[STRIDE], 1 / math.sqrt(psi[0]))
-                psi = mean_spin(buffer, window[BLOCKS], window[STRIDE], root_n, j)
-            blocks, levels = needed(buffer, window[BLOCKS], window[LEVELS], window[STRIDE], cut * cut * psi[0],
-                                    max_blocks, LEVEL_TOL, LEVEL_MARGIN)
-            if (blocks + 2) * width > window[STRIDE] or levels > window[CAPACITY]:
-                return CROWDED, step, elapsed, blocks, levels
-            if blocks < window[BLOCKS] or levels < window[LEVELS]:
-                gauge[DROPPED] += clear(buffer, size, window[BLOCKS], window[LEVELS], window[STRIDE], blocks,
-                                        levels) / psi[0]
-            window[BLOCKS], window[LEVELS] = blocks, levels
+            outcome, blocks, levels, psi = fitted(buffer, size, window, gauge, root_n, j, cut, LEVEL_TOL, LEVEL_MARGIN,
+                                                  field[0].real)
+            if outcome != FINE:
+                return outcome, step, elapsed, blocks, levels
             states = min(blocks * width, int(2 * j) + 1)
             z = middle[step] + slope[step] * (elapsed - 0.5 * whole)
             total, push = met(moving, step, elapsed, field[0], dynamics)
