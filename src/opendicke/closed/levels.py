@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from opendicke import checks
+from opendicke.master.density import RHO_SPIN
 from opendicke.master.liouvillian import Operators
 from opendicke.master.pure import Moments
 from opendicke.methods.cutoffs import next_cutoff
@@ -171,8 +172,7 @@ def ground_state(
     about = {"definition": "distance of the next level of either parity", "units": rate, "error": 2 * error}
     data["gap"] = ((), min(others) - lowest[sector], about)
     data["parity"] = ((), PARITIES[sector], {"definition": "(-1)^(a†a + S^z + N/2) of the ground state"})
-    about = {"definition": "density matrix of the spin, <j, j - n| rho |j, j - n_prime>", "units": "1"}
-    data["rho_spin"] = (("n", "n_prime"), psi @ psi.conj().T, about)
+    data["rho_spin"] = (("n", "n_prime"), psi @ psi.conj().T, RHO_SPIN)
     return xr.Dataset(data, attrs=_provenance(model, found))
 
 

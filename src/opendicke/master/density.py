@@ -17,6 +17,8 @@ from opendicke.words import Word
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
+#: What a spin's density matrix is called in answers, wherever it comes from.
+RHO_SPIN = {"definition": "density matrix of the spin, <j, j - n| rho |j, j - n_prime>", "units": "1"}
 #: What a state may be away from a pure one.
 MIXED = 1e-9
 

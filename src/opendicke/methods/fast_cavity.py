@@ -33,15 +33,16 @@ def is_fast(model: DickeModel, amplitude: float) -> bool:
 
 def spin_rate(model: DickeModel, amplitude: float) -> float:
     """The spin's fastest rate once all that turns with the cavity is averaged."""
-    loss, pull = abs(complex(model.kappa, model.omega_c)), _pull(model)
+    loss, pull = abs(complex(model.kappa, model.omega_c)), strongest_pull(model)
     return float(max(abs(model.omega_a), pull**2 / loss, _turning(model, amplitude) ** 2 / loss))
 
 
 def _turning(model: DickeModel, amplitude: float) -> float:
     """A bound on the spin's precession in the field: what there was at the start or is noise, and what follows it."""
-    own = 2 * _pull(model) * amplitude / math.sqrt(model.n_atoms)
-    return float(own + _pull(model) ** 2 / abs(complex(model.kappa, model.omega_c)))
+    own = 2 * strongest_pull(model) * amplitude / math.sqrt(model.n_atoms)
+    return float(own + strongest_pull(model) ** 2 / abs(complex(model.kappa, model.omega_c)))
 
 
-def _pull(model: DickeModel) -> float:
+def strongest_pull(model: DickeModel) -> float:
+    """The larger of the couplings of S^x and S^y to the field, in g₋ ± g₊."""
     return float(max(abs(model.coupling), abs(model.g_minus - model.g_plus)))

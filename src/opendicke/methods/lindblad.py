@@ -26,7 +26,7 @@ from opendicke.methods.cutoffs import (
     one_or_all,
     photons_at_start,
 )
-from opendicke.methods.sampled import kept_rows, state_time
+from opendicke.methods.sampled import kept_matrices, kept_rows
 from opendicke.model import DickeModel, Model, check_model
 from opendicke.observables.catalogue import CHANNELS, from_channels, of_parts
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
@@ -168,9 +168,7 @@ class Lindblad:
         solution = Solution(of_parts(from_channels(names, np.array(channels))), attrs=attrs)
         solution.values |= {word.name: np.array(means)[:, at] for at, word in enumerate(words)}
         if kept.size:
-            about = {"definition": "density matrix of the spin, <j, j - n| rho |j, j - n_prime>", "units": "1"}
-            solution.extra["rho_spin"] = (("state_time", "n", "n_prime"), np.array([states[at] for at in kept]), about)
-            solution.coords["state_time"] = state_time(problem.times[kept])
+            kept_matrices(solution, problem.times[kept], [states[at] for at in kept])
         return solution
 
     def density_matrices(self, problem: Problem) -> NDArray[np.complex128]:

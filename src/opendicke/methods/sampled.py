@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from opendicke.engine.noise import noise_steps
 from opendicke.ensemble.padding import stack_padded
 from opendicke.ensemble.run import Ensemble, Pilot, Sample, StopRule, TrajectoryError, run_ensemble
 from opendicke.ensemble.streams import stream
+from opendicke.master.density import RHO_SPIN
 from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.model import Model
 from opendicke.observables.catalogue import CHANNELS, from_channels, of_parts
@@ -241,6 +242,12 @@ def state_time(times: NDArray[np.float64]) -> tuple[tuple[str], NDArray[np.float
     """The coordinate of the states kept: some of the solve's times, to the last bit, so that ``sel`` finds them."""
     about = "times of keep_states, some of those of the dimension time; <name>.sel(time=state_time) is a variable there"
     return ("state_time",), times, {"definition": about, "units": "1 / (unit of the model's rates)"}
+
+
+def kept_matrices(solution: Solution, times: NDArray[np.float64], states: Sequence[NDArray[np.complex128]]) -> None:
+    """Add the density matrices of the spin kept at ``times``, of methods that have them."""
+    solution.extra["rho_spin"] = (("state_time", "n", "n_prime"), np.array(states), RHO_SPIN)
+    solution.coords["state_time"] = state_time(times)
 
 
 def kept_states(ensemble: Ensemble, solution: Solution, times: NDArray[np.float64]) -> None:

@@ -13,7 +13,7 @@ from opendicke.master.driven_liouvillian import pace
 from opendicke.master.pure import Moments, half_width
 from opendicke.methods.closed_evolution import Evolution
 from opendicke.methods.cutoffs import asked_cutoffs, check_photons, first_cutoffs, next_cutoff, one_or_all
-from opendicke.methods.sampled import kept_rows, state_time
+from opendicke.methods.sampled import kept_matrices, kept_rows
 from opendicke.model import Model, check_model
 from opendicke.observables.catalogue import channel_words, channels_from_means, from_channels, of_parts
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
@@ -136,9 +136,7 @@ class Schroedinger:
         solution = Solution(of_parts(from_channels(names, np.array(channels))), attrs=run.attrs())
         solution.values |= {word.name: np.array(means)[:, at] for at, word in enumerate(problem.words)}
         if kept.size:
-            about = {"definition": "density matrix of the spin, <j, j - n| rho |j, j - n_prime>", "units": "1"}
-            solution.extra["rho_spin"] = (("state_time", "n", "n_prime"), np.array([states[at] for at in kept]), about)
-            solution.coords["state_time"] = state_time(problem.times[kept])
+            kept_matrices(solution, problem.times[kept], [states[at] for at in kept])
         return solution
 
     def too_large(self, system: System, photons: tuple[int, ...]) -> Exception | None:

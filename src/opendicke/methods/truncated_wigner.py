@@ -20,7 +20,7 @@ from opendicke.engine.wigner import VacuumNoise, VacuumPath, WignerFlow
 from opendicke.ensemble.run import Ensemble, Sample
 from opendicke.ensemble.streams import stream
 from opendicke.methods.classical import coupling_sizes, field_rates, products, spin_rates, turning, word_products
-from opendicke.methods.fast_cavity import check_fast, is_fast, spin_rate
+from opendicke.methods.fast_cavity import check_fast, is_fast, spin_rate, strongest_pull
 from opendicke.methods.moving import nodes_of
 from opendicke.methods.precision import Precision
 from opendicke.methods.sampled import Sampled, Simulator, point_kept, words_averaged
@@ -391,7 +391,7 @@ def _fastest_rate(system: System, amplitudes: list[float], stop: float) -> float
 def _fastest_simple_rate(model: DickeModel, amplitude: float, stop: float) -> float:
     """The same of the everyday model."""
     loss = abs(complex(model.kappa, model.omega_c))
-    pull = max(abs(model.coupling), abs(model.g_minus - model.g_plus))
+    pull = strongest_pull(model)
     # |β| from the initial field, the vacuum's noise, and a spin that drives it as hard as it can
     beta = (amplitude + 1) / math.sqrt(model.n_atoms) + pull / 2 * (min(stop, 1 / loss) if loss > 0 else stop)
     return float(max(abs(model.omega_a), loss, 2 * pull * beta))

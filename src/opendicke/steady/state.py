@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from opendicke import checks
+from opendicke.master.density import RHO_SPIN
 from opendicke.methods.lindblad import channels_of
 from opendicke.model import DickeModel, check_model
 from opendicke.observables.catalogue import VARIABLES, from_channels
@@ -106,9 +107,8 @@ def steady_state(
         error = SAFETY * float(abs(values[name] - finer[name])) + lost * size
         data[name] = ((), values[name], {"definition": variable.definition, "units": "1", "error": error})
     spin, finer_spin = (np.einsum("nfmf->nm", state.rho) for state in (found, second))
-    about = {"definition": "density matrix of the spin, <j, j - n| rho |j, j - n_prime>", "units": "1"}
     error = SAFETY * float(np.abs(spin - finer_spin).max()) + lost
-    data["rho_spin"] = (("n", "n_prime"), spin, about | {"error": error})
+    data["rho_spin"] = (("n", "n_prime"), spin, RHO_SPIN | {"error": error})
     attrs = {"photons": found.photons, "top_population": found.top, "residual": found.residual}
     attrs |= {"gap": found.gap, "second_photons": second.photons}
     return xr.Dataset(data, attrs=_provenance(model) | attrs)
