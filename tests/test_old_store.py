@@ -55,7 +55,7 @@ def never(*_: object) -> None:
 
 @pytest.fixture
 def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("opendicke.methods.nuhops.propagate", never)
+    monkeypatch.setattr("opendicke.methods.hierarchy.propagate", never)
     monkeypatch.setattr("opendicke.methods.hops.FixedBasis.run", never)
     monkeypatch.setattr("opendicke.methods.truncated_wigner.WignerSimulator.__call__", never)
 
@@ -108,7 +108,7 @@ def test_ints_and_floats_are_the_same_study(
 
     plain = solve(8, None).drop_attrs()
     with monkeypatch.context() as patch:
-        patch.setattr("opendicke.methods.nuhops.propagate", never)
+        patch.setattr("opendicke.methods.hierarchy.propagate", never)
         for answer in (solve(8), open_study(tmp_path, stored)):
             xr.testing.assert_identical(answer.drop_attrs(), plain)
     xr.testing.assert_identical(solve(12).drop_attrs(), solve(12, None).drop_attrs())
@@ -142,7 +142,7 @@ def test_it_is_merged(old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert Store(new).merge(Store(old)) == len(CASES)
     assert Store(new).merge(Store(old)) == 0
     assert Store(old).merge(Store(new)) == 0
-    monkeypatch.setattr("opendicke.methods.nuhops.propagate", never)
+    monkeypatch.setattr("opendicke.methods.hierarchy.propagate", never)
     for name in ("kept", "zeros"):
         assert run(name, new).Sz.values.tolist() == EXPECTED[name]["Sz"]
     keys = {study.key for study in Store(new).studies()}
@@ -153,7 +153,7 @@ def test_it_is_merged(old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_what_failed_is_run_again_under_a_larger_limit_only(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, state, times, method = CASES["failed"]
     with monkeypatch.context() as patch:
-        patch.setattr("opendicke.methods.nuhops.propagate", never)
+        patch.setattr("opendicke.methods.hierarchy.propagate", never)
         with pytest.warns(od.FailedTrajectoryWarning):
             result = run("failed", old)
     assert result.Sz.values.tolist() == EXPECTED["failed"]["Sz"]
