@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,6 +103,19 @@ def test_exponentials_on_the_window() -> None:
     np.testing.assert_allclose(found[0] + 1j * found[1], expected, rtol=0, atol=1e-7 * np.abs(expected).max())
 
 
+def _scores(answer: xr.Dataset, exact: xr.Dataset) -> NDArray[np.float64]:
+    """Errors of all variables in standard errors."""
+    parts = []
+    for name in od.VARIABLES:
+        if f"{name}_sem" not in answer:
+            continue
+        off, error = answer[name].values - exact[name].values, answer[f"{name}_sem"].values
+        for part in (np.real, np.imag):
+            held = part(error) > 1e-9
+            parts.append(part(off)[held] / part(error)[held])
+    return np.concatenate(parts)
+
+
 @pytest.mark.parametrize(("omega_c", "skew"), [(-100.0, 0.2), (60.0, -0.3)])
 def test_averages_are_those_of_the_master_equation(omega_c: float, skew: float) -> None:
     """Some 90 numbers of 400 trajectories, correlated: none beyond 4.5 errors (1 in 1600), rms below 1.5."""
@@ -114,24 +128,33 @@ def test_averages_are_those_of_the_master_equation(omega_c: float, skew: float) 
     found = od.solve(*problem, od.NuHOPS(400, seed=1, hierarchy="strides"))
     assert found.attrs["hierarchy"] == "strides"
 
-    def scores(answer: xr.Dataset) -> NDArray[np.float64]:
-        parts = []
-        for name in od.VARIABLES:
-            if f"{name}_sem" not in answer:
-                continue
-            off, error = answer[name].values - exact[name].values, answer[f"{name}_sem"].values
-            for part in (np.real, np.imag):
-                held = part(error) > 1e-9
-                parts.append(part(off)[held] / part(error)[held])
-        return np.concatenate(parts)
-
-    score = scores(found)
+    score = _scores(found, exact)
     assert score.size > 80
     assert np.abs(score).max() < 4.5
     assert np.sqrt((score**2).mean()) < 1.5
     mirrored = model.replace(g_minus=model.g_plus, g_plus=model.g_minus)
     wrong = od.solve(mirrored, *problem[1:], od.NuHOPS(400, seed=1, hierarchy="strides"))
-    assert np.abs(scores(wrong)).max() > 10
+    assert np.abs(_scores(wrong, exact)).max() > 10
+
+
+def test_what_moves_and_shines_is_that_of_the_master_equation() -> None:
+    """Ramp, modulation, drives and thermal light; bounds as above, of 300 trajectories."""
+    half = 0.6 * math.sqrt((60.0**2 + 15.0**2) / 60.0)
+    model = od.DickeModel(
+        n_atoms=6, omega_a=od.Ramp((0.0, 2.0), (1.0, 0.5)), omega_c=60.0, kappa=15.0, n_thermal=0.2, drive=20.0 + 5j,
+        g_minus=od.Ramp((0.0, 1.0), (0.4 * half, 1.2 * half)), g_plus=od.Sine(half, 0.3 * half, frequency=3.0),
+        atom_drive=0.4 + 0.3j,
+    )  # fmt: skip
+    problem = (od.SpinCoherent(2.2, 0.4, alpha=0.3), np.array([0.0, 0.5, 1.0, 2.0]))
+    exact = od.solve(model, *problem, od.Lindblad())
+    method = od.NuHOPS(300, seed=1, hierarchy="strides")
+    score = _scores(od.solve(model, *problem, method), exact)
+    assert score.size > 80
+    assert np.abs(score).max() < 4.5
+    assert np.sqrt((score**2).mean()) < 1.5
+    for changes in ({"atom_drive": 0.4 - 0.3j}, {"drive": 20.0 - 5j}):
+        wrong = od.solve(model.replace(**changes), *problem, method)
+        assert np.abs(_scores(wrong, exact)).max() > 10
 
 
 @pytest.mark.parametrize(
@@ -139,12 +162,12 @@ def test_averages_are_those_of_the_master_equation(omega_c: float, skew: float) 
     [
         ({"omega_c": 2.5}, {}, "has to be 10"),
         ({"kappa": 0.1}, {}, "kappa 2 times"),
-        ({"n_thermal": 0.5}, {}, "thermal"),
+        ({"omega_c": od.Ramp((0.0, 1.0), (100.0, 101.0))}, {}, "omega_c or kappa moves"),
         ({}, {"dtype": "float32"}, "double precision"),
         ({}, {"control": "gaussian"}, "Gaussian copies"),
     ],
 )
-def test_what_strides_do_not_solve_is_refused(changes: dict[str, float], options: dict[str, str], reason: str) -> None:
+def test_what_strides_do_not_solve_is_refused(changes: dict[str, Any], options: dict[str, str], reason: str) -> None:
     model = od.DickeModel.balanced(n_atoms=100, omega_a=1.0, omega_c=100.0, kappa=15.0, coupling=8.0)
     method = od.NuHOPS(2, hierarchy="strides", **options)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=f"hierarchy: expected .*{reason}"):

@@ -17,7 +17,8 @@ which for d = 0 is :math:`B(t) = -i\int_0^t e^{-w(t-s)}\Lambda(s)\,ds`, Λ(s) ca
     - i(D - d)(B - b_0)b^\dagger - iD\,b^\dagger b - \tfrac i2[\Lambda, B]\,b^{\dagger2}
     - \tfrac i2[D, B]\,b^{\dagger2}(b + B - b_0) - \dots\big\}\tilde\Phi,
 
-c = <Λ>. The c-numbers b0 and d are free: b0 ≈ <B> and d ≈ <D> keep the levels small. The field is
+c = <Λ>. Rates may move, κ and ω_c aside; a drive, and thermal light, add their field to α and α_D in A, and what drives
+the spins adds to H_s. The c-numbers b0 and d are free: b0 ≈ <B> and d ≈ <D> keep the levels small. The field is
 <0|(b + α)|Φ> = Φ̃₁ + (α_D + B)ψ. At t = 0 B = 0: the switch-on rings in the three numbers v, and in the levels only to
 second order. What drives the levels is smaller than in the plain hierarchy by (ω_a/ω_c)² or, for a Λ that is not
 Hermitian, by ω_a/(ω_c √N): two of them, which follow, are enough.
@@ -33,6 +34,7 @@ from __future__ import annotations
 import math
 
 from opendicke.engine.compile import inlined
+from opendicke.engine.moving import met
 
 #: Entries of ``moments``: mean spin (3), covariance xx, xy, xz, yy, yz, zz, third cumulants xxx, xxy, xyy, yyy.
 MOMENTS = 13
@@ -111,23 +113,39 @@ def turned_coupling(m, big_g, big_d):  # type: ignore[no-untyped-def]
     return (x0 + y0, x1 + y1, x2 + y2), (x0 - y0, x1 - y1, x2 - y2)
 
 
+@inlined
+def driven(moving, steps, first, last, span, model):  # type: ignore[no-untyped-def]
+    """Means over noise steps of the field beside the spins', and of what drives S^x and S^y; the rates to ``model``."""
+    if moving is None:
+        return 0j, 0.0, 0.0
+    field, x, y = 0j, 0.0, 0.0
+    for at in range(first, last):
+        share = steps[at] / span
+        there, push = met(moving, at, 0.5 * steps[at], 0j, model)
+        field, x, y = field + share * there, x + share * push[0], y + share * push[1]
+    return field, x, y
+
+
 # fmt: off
 @inlined
-def carry(steps, middle, first, last, merge, field, rates, moments, more, sums):  # type: ignore[no-untyped-def]
+def carry(steps, middle, moving, first, last, merge, field, model, moments, more, sums):  # type: ignore[no-untyped-def]
     """Advance the fine quantities along the noise steps ``first`` … ``last`` − 1; return m, which starts as 1.
 
     Args:
+        moving: what moves along the path, or None (see ``moving``); κ and ω_c do not.
         merge: noise steps that make one fine step.
         field: α, α_D, the three numbers of v in the moving picture, and <Λ> one fine step ago with how long that is;
             advanced.
-        rates: ω_a, ω_c, κ, G/√N, D/√N.
+        model: at 1 … 5: ω_a, ω_c, κ, G/√N, D/√N; where they move, those of the last step are left there.
         moments, more: of the state in the moving picture, at the start and their change until the end.
         sums: written: [0] is ∫ of the products of (l, l₀) with (v, v₀), (4, 4), where Λ† − c* = l·X + l₀ and
             B − b₀ = v·X + v₀ in the moving picture, X = S − mean at the start; [1] the same with (t − middle)/duration
             under the integral; the rows of [2] are ∫ of (l, l₀), of (v, v₀) and of the vector of Λ.
     """
-    omega_a, big_g, big_d = rates[0], rates[3], rates[4]
-    w = complex(rates[2], rates[1])
+    if moving is not None:
+        met(moving, first, 0.0, 0j, model)
+    omega_a, big_g, big_d = model[1], model[4], model[5]
+    w = complex(model[3], model[2])
     whole, elapsed = 0.0, 0.0
     for i in range(first, last):
         whole += steps[i]
@@ -146,6 +164,7 @@ def carry(steps, middle, first, last, merge, field, rates, moments, more, sums):
         for at in range(i, end):
             span += steps[at]
             area += middle[at] * steps[at]
+        outside = driven(moving, steps, i, end, span, model)
         i = end
         if abs(span - h) > 1e-9 * span:
             h = span
@@ -165,7 +184,14 @@ def carry(steps, middle, first, last, merge, field, rates, moments, more, sums):
         drift, pull = 1j * d * h, 1j * d * b0
         along = area / h - 1j * average.conjugate()
         across = -1j * (alpha_d * forgotten / h + pull * (h - forgotten) / (w * h) + b0)
+        if moving is not None:
+            omega_a, big_g, big_d = model[1], model[4], model[5]
+            along, across = along - 1j * outside[0].conjugate(), across - 1j * outside[0]
         ax, ay = big_g * (along + across), -1j * big_d * (along - across)
+        if moving is not None:
+            ax, ay = ax - 1j * outside[1], ay - 1j * outside[2]
+            met(moving, end - 1, steps[end - 1], 0j, model)
+            big_g, big_d = model[4], model[5]
         e0, e1, e2, e3 = exponential(ax * h, ay * h, -1j * omega_a * h)
         m = times(e0, e1, e2, e3, m)
         last_own, last_other = own, other

@@ -9,6 +9,7 @@ from opendicke.engine.compile import inlined
 from opendicke.engine.frame import orthonormalise
 from opendicke.engine.kernels import mean_spin
 from opendicke.engine.measure import measure
+from opendicke.engine.moving import met, with_field
 
 #: Entries of ``TrajectoryState.field``-like arrays of strides: α, α_D, v (3), the last <Λ> but one, and how long ago.
 SHIFT, FIELD, RESPONSE, BEFORE, LATELY = 0, 1, 2, 5, 6
@@ -183,14 +184,16 @@ def turn_moments(u0, u1, trend):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def record(phi, space, blocks, stride, root_n, j, frame, field, rates, ops, out):  # type: ignore[no-untyped-def]
+def record(phi, space, blocks, stride, root_n, j, frame, field, model, moving, step, ops, out):  # type: ignore[no-untyped-def]
     """Write the channels: about <B> + α_D, level 1 is δBψ and what follows of Φ₁, level 2 is δB²ψ/√2."""
+    if moving is not None and step < moving.steps.size:
+        met(moving, step, 0.0, 0j, model)
     states, row = 8 * blocks, 2 * stride
     _, s1, s2, s3, down = mean_spin(phi, blocks, stride, root_n, j)
     v = field[RESPONSE:RESPONSE + 3]
     response, shifted = ops[0], ops[1]
     linear(v[0], v[1], v[2], 0j, frame, down, s1, s2, response)
-    ops[2, 0], ops[2, 1], ops[2, 2] = rates[3] + 0j, 1j * rates[4], 0j
+    ops[2, 0], ops[2, 1], ops[2, 2] = model[4] + 0j, 1j * model[5], 0j
     cross(ops[2], v, ops[3])
     linear(ops[3, 0], ops[3, 1], ops[3, 2], 0j, frame, down, s1, s2, shifted)
     for i in range(row):
@@ -198,10 +201,10 @@ def record(phi, space, blocks, stride, root_n, j, frame, field, rates, ops, out)
     one, two = space[row:2 * row], space[2 * row:3 * row]
     apply(response, space, one, 1.0 + 0j, states, stride, root_n)
     apply(response, one, two, 1 / math.sqrt(2.0) + 0j, states, stride, root_n)
-    apply(shifted, one, space[3 * row:4 * row], -1j / complex(rates[2], rates[1]), states, stride, root_n)
+    apply(shifted, one, space[3 * row:4 * row], -1j / complex(model[3], model[2]), states, stride, root_n)
     for i in range(row):
         one[i] += space[3 * row + i]
-    mean = field[FIELD]
+    mean = with_field(moving, step, field[FIELD])
     for k in range(3):
         mean += v[k] * (frame[0, k] * s1 + frame[1, k] * s2 + frame[2, k] * s3)
     measure(space, blocks, 3, stride, root_n, j, frame, mean, out)

@@ -20,6 +20,7 @@ from opendicke.engine.bands import PAD, add_product, exponentiate, linear
 from opendicke.engine.compile import compiled, inlined
 from opendicke.engine.kernels import column_peak, mean_spin
 from opendicke.engine.measure import CHANNELS
+from opendicke.engine.moving import MovingPath
 from opendicke.engine.noise import NoisePath
 from opendicke.engine.retarded import MOMENTS, boost, carry
 from opendicke.engine.stride_state import (
@@ -108,7 +109,11 @@ def propagate_strides(
         TrajectoryFailure: at a non-finite number, or when the window outgrows the memory limit.
     """
     channels = np.full((rows, CHANNELS), np.nan)
-    angle = math.hypot(dynamics.omega_c, dynamics.kappa) * float(path.steps.max(initial=0.0))
+    constants = dynamics.constants(np.dtype(np.float64))
+    moving = path.moving.arrays() if isinstance(path, MovingPath) else None
+    if moving is not None and path.steps.size:
+        constants[1:6] = moving.rates[0, 0, :5]
+    angle = math.hypot(constants[2], constants[3]) * float(path.steps.max(initial=0.0))
     merge = max(1, int(FINE_TURN / angle)) if angle > 0 else 1
     outcome, step = CROWDED, 0
     while outcome == CROWDED:
@@ -117,7 +122,7 @@ def propagate_strides(
         root_n = np.concatenate([np.sqrt(np.maximum(n * (2 * dynamics.j - n + 1.0), 0.0)), np.arange(float(PAD))])
         outcome, step, blocks = _propagate(
             state.phi, np.zeros(20 * stride), state.blocks, state.frame, state.field, state.trend, state.work,
-            state.levels, dynamics.rates, dynamics.j, dynamics.tol, longest, merge, path.steps, path.middle,
+            state.levels, constants, moving, dynamics.j, dynamics.tol, longest, merge, path.steps, path.middle,
             record_after, channels, step, root_n, np.zeros(4096), np.zeros((3, 4, 4), dtype=np.complex128),
             np.zeros((3, MOMENTS)), np.zeros((6, 4), dtype=np.complex128), np.zeros(7, dtype=np.complex128),
         )  # fmt: skip
@@ -198,15 +203,15 @@ def _finish(m, phi, one, two, bands, table, blocks, stride, root_n, j, frame, do
 
 @inlined
 def _through(  # type: ignore[no-untyped-def]
-    phi, old, one, two, bands, field, fields, work, largest, rates, steps, middle, step, end, whole, merge, goal, frame,
-    down, s1, s2, j, blocks, stride, root_n, table, sums, moments, ops,
+    phi, old, one, two, bands, field, fields, work, largest, model, moving, steps, middle, step, end, whole, merge,
+    goal, frame, down, s1, s2, j, blocks, stride, root_n, table, sums, moments, ops,
 ):
     """ψ through one stride but for what m does to it; returns m, and how well the mean spin was foretold."""
-    w, row = complex(rates[2], rates[1]), 2 * stride
+    w, row = complex(model[3], model[2]), 2 * stride
     foretold, settled, m = 0.0, False, (1.0 + 0j, 0j, 0j, 1.0 + 0j)
     for attempt in range(TRIES + 1):
         fields[:] = field
-        m = carry(steps, middle, step, end, merge, fields, rates, moments[0], moments[1], sums)
+        m = carry(steps, middle, moving, step, end, merge, fields, model, moments[0], moments[1], sums)
         if settled:
             break
         if attempt > 0:
@@ -235,7 +240,7 @@ def _through(  # type: ignore[no-untyped-def]
 
 @compiled
 def _propagate(  # type: ignore[no-untyped-def]
-    phi, space, window, frame, field, trend, work, largest, rates, j, tol, longest, merge, steps, middle,
+    phi, space, window, frame, field, trend, work, largest, model, moving, j, tol, longest, merge, steps, middle,
     record_after, channels, step, root_n, table, sums, moments, ops, fields,
 ):
     """Run along the path from noise step ``step`` on. Returns (outcome, step, blocks)."""
@@ -254,7 +259,8 @@ def _propagate(  # type: ignore[no-untyped-def]
         if blocks < 0:
             return CROWDED, step, -blocks
         if record_after[step] >= 0:
-            record(phi, space, blocks, stride, root_n, j, frame, field, rates, ops, channels[record_after[step]])
+            record(phi, space, blocks, stride, root_n, j, frame, field, model, moving, step, ops,
+                   channels[record_after[step]])
         if step == steps.size:
             return FINE, step, 0
         wish = trend[MOMENTS] if trend[MOMENTS] > 0 else CAREFUL * longest
@@ -264,9 +270,9 @@ def _propagate(  # type: ignore[no-untyped-def]
         s1, s2, down = moments_of(phi, one, two, blocks, stride, frame, j, root_n, ops, moments[0])
         for i in range(MOMENTS):
             moments[1, i] = whole * trend[i]
-        m, foretold = _through(phi, old, one, two, bands, field, fields, work, largest, rates, steps, middle, step, end,
-                               whole, merge, goal, frame, down, s1, s2, j, blocks, stride, root_n, table, sums, moments,
-                               ops)
+        m, foretold = _through(phi, old, one, two, bands, field, fields, work, largest, model, moving, steps, middle,
+                               step, end, whole, merge, goal, frame, down, s1, s2, j, blocks, stride, root_n, table,
+                               sums, moments, ops)
         full = not column_peak(phi, blocks - 1, 1, stride) <= tol * tol
         if full and min(max_blocks - blocks, MOST_SPARE - spare) > 0:
             spare *= WIDER

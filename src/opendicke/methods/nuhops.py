@@ -105,8 +105,8 @@ class NuHOPS(Sampled):
             "strides" is for cavities far faster than the spins that forget faster, too (κ at least twice, \|w\| ten
             times their rate): the spins alone set the steps, at a cost that hardly grows with ω_c; of second order in
             the stride, S/N is off by some 1e-5 to 1e-4 along a path, the field's moments by 1e-4 to 4e-4, and at few
-            atoms and slow cavities (κ ≲ the spins' rate) by more. Coherent starts and constant rates, noise on a grid
-            of its own. It has to be asked for.
+            atoms and slow cavities (κ ≲ the spins' rate) by more. Coherent starts, ω_c and κ that do not move, noise
+            on a grid of its own. It has to be asked for.
 
     Raises:
         ValueError, TypeError: for an option out of range; the message names it.

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from opendicke import checks
+from opendicke import checks, signals
 from opendicke.engine.gram import Plan
 from opendicke.engine.noise import NoisePath
 from opendicke.engine.strides import AGAIN, APPLIED, MOST_STATES, StrideState, propagate_strides, start
 from opendicke.methods.fast_cavity import spin_rate
 from opendicke.methods.gauge import real_couplings
 from opendicke.methods.hierarchy import HierarchySimulator
+from opendicke.model import DickeModel
 from opendicke.problem import Problem
+from opendicke.signals import Signal
 from opendicke.states import is_coherent
 
 if TYPE_CHECKING:
@@ -44,8 +46,8 @@ def check_strides(problem: Problem, options: NuHOPS) -> None:
     """
     model, _ = real_couplings(problem.model)
     reason = ""
-    if not model.is_everyday:
-        reason = "rates that move, drives, thermal and squeezed light are not in their equation"
+    if isinstance(model.omega_c, Signal) or isinstance(model.kappa, Signal):
+        reason = "a cavity whose omega_c or kappa moves is not in their equation"
     elif not is_coherent(problem.state):
         reason = "they start from coherent states"
     elif problem.words:
@@ -55,13 +57,21 @@ def check_strides(problem: Problem, options: NuHOPS) -> None:
     elif options.control == "gaussian":
         reason = "Gaussian copies run along the noise of the other two"
     else:
-        rate = spin_rate(model, 0.0)
+        rate = _fastest(model)
         if abs(complex(model.kappa, model.omega_c)) < TURNS * rate or model.kappa < FORGETS * rate:
             reason = (
                 f"|kappa + i omega_c| has to be {TURNS:g} and kappa {FORGETS:g} times the spins' rate, here {rate:.3g}"
             )
     if reason:
         raise checks.refuse("hierarchy", f"'auto', 'plain' or 'dressed': {reason}", "strides", OTHERS)
+
+
+def _fastest(model: DickeModel) -> float:
+    """The spin's fastest rate at any time, once all that turns with the cavity is averaged."""
+    if not model.moving:
+        return spin_rate(model, 0.0)
+    largest = {name: signals.largest(getattr(model, name)) for name in ("omega_a", "g_minus", "g_plus")}
+    return spin_rate(model.replace(**largest, drive=0j, atom_drive=0j, n_thermal=0.0, squeezing=0j), 0.0)
 
 
 class StrideSimulator(HierarchySimulator[StrideState]):
@@ -71,7 +81,7 @@ class StrideSimulator(HierarchySimulator[StrideState]):
         check_strides(problem, options)
         model = problem.model
         super().__init__(problem, options, FINE / abs(complex(model.kappa, model.omega_c)))
-        rate = spin_rate(real_couplings(model)[0], 0.0)
+        rate = _fastest(real_couplings(model)[0])
         self._longest = STRIDE / rate if rate > 0 else float(problem.times[-1]) or 1.0
 
     def _begin(
