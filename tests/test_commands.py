@@ -114,7 +114,9 @@ def test_run_resume_list_show_export_merge(study: Path) -> None:
 
 def test_sweep_and_its_partial_result(study: Path) -> None:
     assert call("sweep", study, "--partial").exit_code == 1
-    assert call("sweep", study, "--threads", 1).exit_code == 0
+    said = call("sweep", study, "--threads", 1)
+    assert said.exit_code == 0
+    assert said.output.splitlines()[-1] == f"To see it: opendicke plot {study.parent / 'out.nc'}"
     result = files.load(study.parent / "out.nc")
     assert dict(result.Sz.sizes) == {"g_plus": 2, "time": 3}
     study.write_text(STUDY.replace("[0.2, 0.5]", "[0.2, 0.3, 0.5]"))

@@ -161,4 +161,6 @@ def test_getting_started_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(tmp_path)
     program = "\n".join(re.findall(r"```python\n(.*?)```", guide, re.DOTALL))
     exec(compile(program, "docs/getting-started.md", "exec"), {})
-    assert {entry.name for entry in (tmp_path / "results").iterdir()} == {"n100.nc", "n100.png", "n100.pdf"}
+    assert {entry.name for entry in (tmp_path / "results").iterdir()} == {
+        "n100.nc", "n100.png", "n100.pdf", "overview.png", "overview.pdf",
+    }  # fmt: skip

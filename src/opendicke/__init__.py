@@ -1,5 +1,7 @@
 """Open Dicke models, from one atom to a million, with error bars on everything."""
 
+from typing import TYPE_CHECKING
+
 from opendicke import analysis, cavities, units
 from opendicke.comparison import compare
 from opendicke.ensemble.dask_executor import Dask
@@ -38,6 +40,9 @@ from opendicke.states import (
 from opendicke.sweep import sweep
 from opendicke.system import Mode, Spin, System
 from opendicke.words import word
+
+if TYPE_CHECKING:
+    from opendicke.plots.result import plot  # imports matplotlib, so it comes when it is asked for
 
 #: The installed version; found when asked for.
 __version__: str
@@ -84,6 +89,7 @@ __all__ = [
     "analysis",
     "cavities",
     "compare",
+    "plot",
     "solve",
     "sweep",
     "units",
@@ -91,11 +97,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> str:
+def __getattr__(name: str) -> object:
     if name == "__version__":
         from opendicke.version import version
 
         return version()
+    if name == "plot":
+        from opendicke.plots.result import plot
+
+        return plot
     from opendicke.places import place_of
 
     place = place_of(name)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opendicke import commands, store_commands
+from opendicke import commands, result_commands, store_commands
 from opendicke.commands import SEED, output_option, short_errors, tell, usable
 from opendicke.progress import LogBesideBar
 
@@ -134,5 +134,5 @@ def _demo(
     return all_hold
 
 
-for command in (*commands.COMMANDS, *store_commands.COMMANDS):
+for command in (*commands.COMMANDS, *result_commands.COMMANDS, *store_commands.COMMANDS):
     main.add_command(command)

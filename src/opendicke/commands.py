@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import shlex
 import signal
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -306,6 +307,12 @@ def _report(about: Mapping[str, Any], path: Path, quiet: bool, as_json: bool) ->
             f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in told.items()
         )
         click.echo(f"{path}: {', '.join(texts)}")
+        _name_picture(path)
+
+
+def _name_picture(path: Path) -> None:
+    """Say how to see a result."""
+    click.echo(f"To see it: opendicke plot {shlex.quote(str(path))}")
 
 
 def _method_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -357,6 +364,7 @@ def compare(
         for row in rows:
             click.echo("  ".join((f"{row['method']:<15}", f"{row['seconds']:8.2f} s", row["verdict"])))
         click.echo(str(path))
+        _name_picture(path)
 
 
 @click.command()

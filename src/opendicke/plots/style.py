@@ -11,6 +11,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from opendicke import checks
 from opendicke.files import replacing
 
 #: Widths of one column and of the full page, in inches (the Physical Review's 8.6 and 17.8 cm).
@@ -51,7 +52,13 @@ SETTINGS: Mapping[str, Any] = MappingProxyType(
         "lines.linewidth": 1.2,
         "pdf.fonttype": 42,  # text stays text
         "savefig.dpi": 300,
+        "svg.hashsalt": "opendicke",  # names within the file, otherwise random
     }
+)
+
+#: Formats by the ending of a name, and what is left out of them: without the date a figure gives the same bytes again.
+FORMATS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
 )
 
 
@@ -83,12 +90,35 @@ def save(figure: Figure, path: str | Path) -> tuple[Path, Path]:
     stem = Path(path)
     if stem.suffix.lower() in (".png", ".pdf"):
         stem = stem.with_suffix("")
-    # Without the date the same figure gives the same bytes.
-    metadata: dict[str, dict[str, Any]] = {"png": {}, "pdf": {"CreationDate": None}}
-    written = []
-    for kind, about in metadata.items():
-        target = stem.with_name(f"{stem.name}.{kind}")
-        with replacing(target) as unfinished, paper():
-            figure.savefig(unfinished, format=kind, metadata=about)
-        written.append(target)
-    return written[0], written[1]
+    png, pdf = (_written(figure, stem.with_name(f"{stem.name}.{kind}"), kind) for kind in ("png", "pdf"))
+    return png, pdf
+
+
+def write(figure: Figure, path: str | Path) -> tuple[Path, ...]:
+    """Write ``figure`` in the format that the name's ending says, or as :func:`save` where it has none.
+
+    Args:
+        figure: what to write.
+        path: where, ending in .png, .pdf or .svg, or without an ending; missing folders are made.
+
+    Returns:
+        The paths of what is written.
+
+    Raises:
+        ValueError: for another ending.
+        OSError: if the folder cannot be written.
+    """
+    place = Path(path)
+    kind = place.suffix.lower().removeprefix(".")
+    if not kind:
+        return save(figure, place)
+    if kind not in FORMATS:
+        expected = f"a name ending in {', '.join(f'.{known}' for known in FORMATS)}, or none of them"
+        raise checks.refuse("output", expected, str(path))
+    return (_written(figure, place, kind),)
+
+
+def _written(figure: Figure, target: Path, kind: str) -> Path:
+    with replacing(target) as unfinished, paper():
+        figure.savefig(unfinished, format=kind, metadata=dict(FORMATS[kind]))
+    return target

@@ -1,0 +1,63 @@
+"""The commands that show what a result holds: parse, call, write. No science."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from opendicke.commands import QUIET, short_errors
+
+log = logging.getLogger("opendicke.commands")
+
+RESULT = click.argument("result", type=click.Path(dir_okay=False, exists=True, path_type=Path))
+
+
+@click.command(short_help="Draw a result: a picture that fits what it holds.")
+@RESULT
+@click.option("--variables", multiple=True, help="Names of variables, or 'bloch'; with commas between, or repeat it.")
+@click.option("--at", multiple=True, metavar="NAME=VALUE", help="A time or a parameter, the nearest; repeat it.")
+@click.option(
+    "--output", multiple=True, type=click.Path(path_type=Path),
+    help="Name of the picture, .png, .pdf or .svg; without an ending PNG and PDF; repeat it.  [default: RESULT's name]",
+)  # fmt: skip
+@QUIET
+def plot(result: Path, variables: tuple[str, ...], at: tuple[str, ...], output: tuple[Path, ...], quiet: bool) -> None:
+    """Draw RESULT, a file that run, sweep, compare or phases wrote, or opendicke.files.save."""
+    from opendicke.plots import result as picture
+    from opendicke.plots import style
+
+    names = [name.strip() for one in variables for name in one.split(",")]
+    with short_errors([]), _refused():
+        figure = picture.plot(result, names or None, at=dict(map(_pair, at)))
+        written = [path for name in output or (result.with_suffix(""),) for path in style.write(figure, name)]
+    if not quiet:
+        click.echo(", ".join(map(str, written)))
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """What the library refuses is reported about the option of the argument's name, or else about RESULT."""
+    try:
+        yield
+    except (TypeError, ValueError) as problem:
+        log.debug("traceback", exc_info=True)
+        name, _, text = str(problem).partition(": ")
+        option = name.partition("[")[0]
+        said = f"--{option}" if option in ("variables", "at", "output") else "RESULT"
+        raise click.UsageError(f"{said}: {text}") from problem
+
+
+def _pair(text: str) -> tuple[str, float]:
+    """The name and the number of NAME=VALUE."""
+    name, _, value = text.partition("=")
+    try:
+        return name.strip(), float(value)
+    except ValueError:
+        raise click.BadParameter(f"expected NAME=VALUE with a number, got {text!r}", param_hint="--at") from None
+
+
+COMMANDS = (plot,)
