@@ -1,19 +1,25 @@
 # Needs Python >= 3.11 with pip, and nothing else.
 PYTHON ?= python3
-BIN := .venv/bin
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := .venv/.ready
 
-.PHONY: demo test test-matrix bench pins clean
+.PHONY: demo check test test-slow test-matrix bench bench-history dist test-dist pins clean
 
 demo: $(READY)
 	$(BIN)/opendicke demo
 
-test: $(READY)
+check: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+test: check
 	$(BIN)/pytest --numprocesses 2 --dist worksteal
+
+# Every test, statistical ones with ten times the trajectories.
+test-slow: $(READY)
+	OPENDICKE_TEST_STATISTICS=10 $(BIN)/pytest --numprocesses 2 --dist worksteal -m "slow or not slow" $(ARGS)
 
 # Some entries, some tests: make test-matrix ONLY=haswell,py312 ARGS=tests/test_husimi.py
 test-matrix:
@@ -21,6 +27,21 @@ test-matrix:
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# A few numbers, beside those of earlier days: make bench-history HISTORY=history.jsonl
+HISTORY ?= history.jsonl
+bench-history: $(READY)
+	$(BIN)/python -m benchmarks.history $(HISTORY)
+
+# Wheel and source archive, in dist/; with VERSION=1.2.3 refused unless it is that version.
+dist: $(READY)
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	$(if $(VERSION),test -f dist/opendicke-$(VERSION).tar.gz)
+
+# What was built, checked and run in empty environments, one for each extra. Needs an index.
+test-dist: dist
+	$(BIN)/python tests/wheel.py dist
 
 # Pinned and hashed wheels only, then the project itself, built with the pinned backend.
 $(READY): constraints.txt pyproject.toml
@@ -41,4 +62,4 @@ pins:
 		--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --output-file constraints.txt
 
 clean:
-	rm -rf .venv .matrix .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .matrix dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
