@@ -42,7 +42,8 @@ from opendicke.system import Mode, Spin, System
 from opendicke.words import word
 
 if TYPE_CHECKING:
-    from opendicke.plots.result import plot  # imports matplotlib, so it comes when it is asked for
+    from opendicke.plots.result import plot  # imports matplotlib; like report it comes when it is asked for
+    from opendicke.reports import report
 
 #: The installed version; found when asked for.
 __version__: str
@@ -90,6 +91,7 @@ __all__ = [
     "cavities",
     "compare",
     "plot",
+    "report",
     "solve",
     "sweep",
     "units",
@@ -106,6 +108,10 @@ def __getattr__(name: str) -> object:
         from opendicke.plots.result import plot
 
         return plot
+    if name == "report":
+        from opendicke.reports import report
+
+        return report
     from opendicke.places import place_of
 
     place = place_of(name)

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import checks
+from opendicke.shown import Formula
 
 __all__ = ["Cat", "Fock", "Squeezed", "Thermal"]
 
@@ -60,7 +61,7 @@ def coherent(alpha: complex) -> Point:
 
 
 @dataclass(frozen=True)
-class Fock:
+class Fock(Formula):
     r"""The state of so many photons, :math:`|n\rangle`.
 
     Args:
@@ -100,7 +101,7 @@ class Fock:
 
 
 @dataclass(frozen=True)
-class Thermal:
+class Thermal(Formula):
     r"""A thermal state, displaced by α: the mixture of coherent states with Gaussian amplitudes around α.
 
     Args:
@@ -144,7 +145,7 @@ class Thermal:
 
 
 @dataclass(frozen=True)
-class Squeezed:
+class Squeezed(Formula):
     r"""A squeezed coherent state.
 
     .. math:: D(\alpha)S(re^{i\phi})|0\rangle,\qquad S(\xi) = e^{(\xi^*a^2 - \xi a^{\dagger 2})/2}
@@ -209,7 +210,7 @@ class Squeezed:
 
 
 @dataclass(frozen=True)
-class Cat:
+class Cat(Formula):
     r"""A superposition of two coherent states, :math:`|\alpha\rangle + e^{i\varphi}|-\alpha\rangle`, normalised.
 
     Args:

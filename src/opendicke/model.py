@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from opendicke import checks, signals
 from opendicke.description import added, describe, replaced, restore
 from opendicke.parameters import by_name, made_by_name
+from opendicke.shown import Formula
 from opendicke.signals import ComplexRate, Rate
 from opendicke.system import KAPPA_HINT, Mode, Spin, System, check_squeezing
 
@@ -35,7 +36,7 @@ CANCELLED = 1e-12
 
 @made_by_name
 @dataclass(frozen=True, kw_only=True)
-class DickeModel:
+class DickeModel(Formula):
     r"""N two-level atoms, one collective spin j = N/2, coupled to one lossy cavity mode.
 
     .. math::

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from opendicke import cavities, checks
 from opendicke.cavities import Cavity
 from opendicke.description import added
+from opendicke.shown import Formula
 
 #: Largest N of a state that is squeezed: it takes N² numbers to make.
 #: Largest N of a state that is squeezed: it takes N² numbers to make.
@@ -29,7 +30,7 @@ def _cos_sin(angle: float) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
-class SpinCoherent:
+class SpinCoherent(Formula):
     r"""A spin coherent state times a coherent cavity state, :math:`|\theta,\phi\rangle\otimes|\alpha\rangle`.
 
     .. math::
@@ -100,7 +101,7 @@ class SpinCoherent:
         return normalised
 
 
-class _InLaboratory:
+class _InLaboratory(Formula):
     """What has its amplitudes along the laboratory's axes."""
 
     def frame(self) -> NDArray[np.float64]:
@@ -189,7 +190,7 @@ class ThermalSpin(_InLaboratory):
 
 
 @dataclass(frozen=True)
-class SpinSqueezed:
+class SpinSqueezed(Formula):
     r"""A spin squeezed by one-axis twisting, :math:`e^{-i\mu(S\cdot e_\theta)^2/2}|\theta,\phi\rangle`.
 
     :math:`e_\theta` is the direction of growing θ: on the equator that is −z, and the twist is that of

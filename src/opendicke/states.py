@@ -28,6 +28,7 @@ from opendicke.one_spin import (
     set_weights,
     superposed,
 )
+from opendicke.shown import Formula
 
 __all__ = [
     "KINDS",
@@ -61,7 +62,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Product:
+class Product(Formula):
     r"""A state for every spin and every mode of an :class:`opendicke.System`, and their product.
 
     Args:
@@ -88,7 +89,7 @@ class Product:
 
 
 @dataclass(frozen=True)
-class EntangledSpins:
+class EntangledSpins(Formula):
     r"""A superposition of products of states of several spins, normalised.
 
     .. math:: \sum_kc_k\bigotimes_i|\psi_{ki}\rangle

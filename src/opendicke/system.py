@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from opendicke import checks, signals
 from opendicke.description import added, describe, replaced, restore
 from opendicke.parameters import made_by_name
+from opendicke.shown import Formula
 from opendicke.signals import ComplexRate, Rate
 from opendicke.words import Word
 
@@ -134,7 +135,7 @@ class Term(NamedTuple):
 
 @made_by_name
 @dataclass(frozen=True, kw_only=True)
-class System:
+class System(Formula):
     r"""Spins and modes that couple linearly, each mode with a bath of its own: for several ensembles, several modes.
 
     .. math::

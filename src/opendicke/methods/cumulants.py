@@ -29,6 +29,7 @@ from opendicke.methods.mean_field import field_rate
 from opendicke.model import MORE_GENERAL, DickeModel, Model, check_model, pair_of, several
 from opendicke.observables.catalogue import CHANNELS, VARIABLES, from_channels
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
+from opendicke.shown import Shown
 from opendicke.states import SpinCoherent, coherent_state, mean_photons
 from opendicke.system import fastest_rate
 
@@ -64,7 +65,7 @@ class UnphysicalWarning(UserWarning):
 
 
 @dataclass(frozen=True)
-class Cumulants:
+class Cumulants(Shown):
     r"""Cumulant expansion: joint cumulants of more than ``order`` operators are neglected, N is kept.
 
     .. math::

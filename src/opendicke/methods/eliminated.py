@@ -17,6 +17,7 @@ from opendicke.methods.sampled import kept_matrices, kept_rows
 from opendicke.model import DickeModel, Model, check_model
 from opendicke.observables.catalogue import channel_words, channels_from_means, from_channels, of_parts
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
+from opendicke.shown import Shown
 from opendicke.states import fields_of
 from opendicke.system import System, as_system
 from opendicke.words import Word
@@ -31,7 +32,7 @@ OTHERS = "Lindblad and NuHOPS take it."
 
 
 @dataclass(frozen=True)
-class Eliminated:
+class Eliminated(Shown):
     r"""The cavity eliminated: it follows the spins, which then have a master equation of their own.
 
     .. math::

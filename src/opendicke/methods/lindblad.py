@@ -31,6 +31,7 @@ from opendicke.model import DickeModel, Model, check_model
 from opendicke.observables.catalogue import CHANNELS, from_channels, of_parts
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
 from opendicke.progress import Silent
+from opendicke.shown import Shown
 from opendicke.states import SpinCoherent
 from opendicke.system import System, as_system, fastest_rate
 from opendicke.words import Word
@@ -64,7 +65,7 @@ class _OverflowError(Exception):
 
 
 @dataclass(frozen=True)
-class Lindblad:
+class Lindblad(Shown):
     r"""The exact master equation, for small N.
 
     .. math::

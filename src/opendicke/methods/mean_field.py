@@ -23,6 +23,7 @@ from opendicke.methods.fast_cavity import check_fast, spin_rate
 from opendicke.model import DickeModel, Model, check_model, pair_of
 from opendicke.observables.catalogue import from_channels, of_parts
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
+from opendicke.shown import Shown
 from opendicke.states import SpinCoherent, State, coherent_parts, field_sizes
 from opendicke.system import Mode, System, as_system, fastest_rate
 from opendicke.words import Word
@@ -46,7 +47,7 @@ MEMORY = 1e6
 
 
 @dataclass(frozen=True)
-class MeanField:
+class MeanField(Shown):
     r"""Mean-field equations: every correlation is dropped, whatever N.
 
     .. math::

@@ -21,6 +21,7 @@ from opendicke.methods.precision import Precision, check_precision, stop_rule
 from opendicke.model import Model
 from opendicke.observables.catalogue import CHANNELS, from_channels, of_parts
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
+from opendicke.shown import Shown
 from opendicke.words import Word
 
 #: Name -> definition of what nuHOPS and its Gaussian copies keep of a trajectory.
@@ -31,7 +32,7 @@ class FailedTrajectoryWarning(RuntimeWarning):
     """Some trajectories failed; the averages are over the others."""
 
 
-class Sampled(ABC):
+class Sampled(Shown, ABC):
     """A method that averages over trajectories: a frozen dataclass with these options, in any order among its own.
 
     Attributes:
@@ -69,7 +70,7 @@ class Sampled(ABC):
     def simulator(self, problem: Problem) -> Simulator[Any]:
         """What runs one trajectory."""
 
-    def finish(self, problem: Problem, ensemble: Ensemble, solution: Solution) -> None:  # noqa: B027 (may be left out)
+    def finish(self, problem: Problem, ensemble: Ensemble, solution: Solution) -> None:
         """Check the averages, and add to ``solution`` what the method alone has; nothing by default."""
 
     def run(self, problem: Problem, names: tuple[str, ...], executor: Executor, progress: Progress) -> Solution:

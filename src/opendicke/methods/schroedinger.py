@@ -17,6 +17,7 @@ from opendicke.methods.sampled import kept_matrices, kept_rows
 from opendicke.model import Model, check_model
 from opendicke.observables.catalogue import channel_words, channels_from_means, from_channels, of_parts
 from opendicke.problem import Executor, Limits, Problem, Progress, Solution
+from opendicke.shown import Shown
 from opendicke.states import SpinCoherent
 from opendicke.system import System, as_system, fastest_rate
 from opendicke.words import Word
@@ -30,7 +31,7 @@ LOSSY = "Lindblad for small N, or NuHOPS, take losses; with kappa = 0 in all mod
 
 
 @dataclass(frozen=True)
-class Schroedinger:
+class Schroedinger(Shown):
     r"""Closed systems, κ = 0: the pure state of spins and modes, for N up to hundreds.
 
     .. math:: i\,\frac{d}{dt}|\psi\rangle = H(t)\,|\psi\rangle
