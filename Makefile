@@ -1,9 +1,14 @@
 # Needs Python >= 3.11 with pip, and nothing else.
 PYTHON ?= python3
-BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+BIN := .venv/$(SCRIPTS)
 READY := .venv/.ready
+DOCS_BIN := .venv-docs/$(SCRIPTS)
+DOCS_READY := .venv-docs/.ready
+UV := pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest --no-build --no-config --upgrade \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --quiet
 
-.PHONY: demo check test test-slow test-matrix bench bench-history dist test-dist pins clean
+.PHONY: demo check test test-slow test-matrix bench bench-history docs dist test-dist pins clean
 
 demo: $(READY)
 	$(BIN)/opendicke demo
@@ -43,13 +48,19 @@ dist: $(READY)
 test-dist: dist
 	$(BIN)/python tests/wheel.py dist
 
+# The site: build/site/index.html. Its examples run, which takes minutes the first time (CONTRIBUTING.md).
+docs: $(DOCS_READY)
+	$(DOCS_BIN)/sphinx-build -W --keep-going --quiet --doctree-dir build/doctrees docs build/site
+
 # Pinned and hashed wheels only, then the project itself, built with the pinned backend.
-$(READY): constraints.txt pyproject.toml
+$(READY): constraints.txt
+$(DOCS_READY): constraints-docs.txt
+$(READY) $(DOCS_READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("opendicke needs Python >= 3.11: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: --no-deps -r constraints.txt
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
-	$(BIN)/python -m pip check
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/$(SCRIPTS)/python -m pip install --quiet --require-hashes --only-binary :all: --no-deps -r $(filter constraints%,$^)
+	$(@D)/$(SCRIPTS)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	$(@D)/$(SCRIPTS)/python -m pip check
 	@touch $@
 
 # One set of pins for every platform. uv resolves them because it reads no pip settings: a mirror leaves no trace.
@@ -57,9 +68,9 @@ pins:
 	tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT && \
 	$(PYTHON) -m venv "$$tools" && \
 	"$$tools/bin/python" -m pip install --quiet uv && \
-	UV_CUSTOM_COMPILE_COMMAND="make pins" "$$tools/bin/uv" pip compile pyproject.toml --extra dev --extra dask --extra qutip \
-		--universal --python-version 3.11 --fork-strategy fewest --no-build --no-config --upgrade \
-		--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --output-file constraints.txt
+	export UV_CUSTOM_COMPILE_COMMAND="make pins" && \
+	"$$tools/bin/uv" $(UV) --extra dev --extra dask --extra qutip --output-file constraints.txt && \
+	"$$tools/bin/uv" $(UV) --extra docs --constraints constraints.txt --output-file constraints-docs.txt
 
 clean:
-	rm -rf .venv .matrix dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-docs .docs-cache build .matrix dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

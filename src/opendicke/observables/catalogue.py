@@ -58,6 +58,7 @@ class Variable:
         return tuple(dim for dim, is_there in there.items() if is_there)
 
 
+#: What a result holds unless it is asked for less: each variable's name, and its definition.
 VARIABLES: dict[str, Variable] = {
     "Sx": Variable("<S^x>", ("Sx", 1.0)),
     "Sy": Variable("<S^y>", ("Sy", 1.0)),

@@ -1,0 +1,28 @@
+"""Formulas without a network: the site brings MathJax, from the wheel that packs it, and not the 24 MB that are in it."""
+
+from importlib.metadata import files
+from typing import Any
+
+#: The program with all of TeX, and its fonts.
+PROGRAM, FONTS = "tex-chtml-full.js", "/woff-v2/"
+#: Where the wheel has them.
+FOLDER = "static/mathjax/"
+
+
+def _copy(app: Any, exception: Exception | None) -> None:
+    if exception or app.builder.format != "html":
+        return
+    for file in files("sphinx-mathjax-offline") or []:
+        _, _, name = file.as_posix().partition(FOLDER)
+        if name == PROGRAM or FONTS in name:
+            target = app.outdir / "_static" / "mathjax" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(file.locate().read_bytes())
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Called by Sphinx."""
+    app.setup_extension("sphinx.ext.mathjax")
+    app.config.mathjax_path = f"mathjax/{PROGRAM}"
+    app.connect("build-finished", _copy)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
