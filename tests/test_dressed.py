@@ -16,7 +16,7 @@ from opendicke.engine import dressed_kernel, dressing
 from opendicke.engine.compile import compiled
 from opendicke.engine.trajectory import filled_state, tables
 from opendicke.methods import hierarchy
-from opendicke.methods.following import dressing_refused, field_follows
+from opendicke.methods.following import _growth, dressing_refused, field_follows
 from opendicke.methods.hierarchy import NuHOPSSimulator
 from opendicke.observables.catalogue import select
 from opendicke.problem import Problem
@@ -258,15 +258,32 @@ FAR = od.DickeModel(n_atoms=1000, omega_a=1.0, omega_c=100.0, kappa=0.5, g_minus
 
 @pytest.mark.parametrize(
     ("change", "follows"),
-    [({}, True), ({"omega_c": -100.0}, True), ({"omega_c": 8.0}, False), ({"g_minus": 30.0}, False),
+    [({}, True), ({"omega_c": -100.0}, False), ({"omega_c": -100.0, "omega_a": -1.0}, True),
+     ({"omega_c": 8.0}, False), ({"g_minus": 30.0}, False),
      ({"kappa": 15.0}, False), ({"omega_a": 15.0}, False), ({"kappa": 0.0}, False), ({"n_thermal": 0.1}, False),
      ({"g_minus": 0.0, "g_plus": 0.0}, False), ({"omega_a": od.Ramp((0.0, 1.0), (0.5, 1.0))}, False),
-     ({"g_minus": 6j}, True)],
+     ({"g_minus": 6j}, True), ({"n_atoms": 50}, False), ({"g_minus": 4.0, "g_plus": 4.0}, False),
+     ({"kappa": 2.5}, False)],
 )  # fmt: skip
 def test_where_auto_takes_it(change: dict[str, Any], follows: bool) -> None:
     problem = Problem(FAR.replace(**change), od.Normal(), np.array([1.0]))
     assert od.NuHOPS(1).settled(problem).hierarchy == ("dressed" if follows else "plain")
-    assert field_follows(problem.model) == follows
+    assert field_follows(problem.model, problem.state) == follows
+
+
+def test_auto_leaves_states_that_stay_together_to_the_plain_one() -> None:
+    for state, which in ((od.SpinCoherent(2.9, 0.3), "dressed"), (od.SpinCoherent(2.0, 0.3), "plain"),
+                         (od.SpinCoherent(np.pi, alpha=20.0), "plain"), (od.Dicke(-500.0), "plain"),
+                         (od.SpinCoherent(0.1), "plain")):  # fmt: skip
+        assert od.NuHOPS(1).settled(Problem(FAR, state, np.array([1.0]))).hierarchy == which
+    upside = FAR.replace(omega_a=-1.0, g_minus=7.0, g_plus=5.0)
+    assert od.NuHOPS(1).settled(Problem(upside, od.SpinCoherent(0.1), np.array([1.0]))).hierarchy == "dressed"
+
+
+@pytest.mark.parametrize(("g_minus", "g_plus", "grows"), [(6.0, 4.1, True), (6.0, 3.9, False), (5.0, 5.1, True)])
+def test_what_leaves_the_normal_state(g_minus: float, g_plus: float, grows: bool) -> None:
+    """κ = 0, |ω_c| ≫ ω_a: it is left for g₋ + g₊ > √(ω_aω_c) = 10, where (g₋ − g₊)² is far less than ω_c."""
+    assert (_growth(FAR.replace(kappa=1e-9, g_minus=g_minus, g_plus=g_plus)) > 1e-3) == grows
 
 
 def test_keys_tell_the_hierarchy_and_are_what_they_were_for_the_plain_one() -> None:
@@ -279,7 +296,7 @@ def test_keys_tell_the_hierarchy_and_are_what_they_were_for_the_plain_one() -> N
 
 def test_the_answer_says_which_it_was() -> None:
     for omega_c, which in ((100.0, "dressed"), (2.5, "plain")):
-        result = od.solve(SKEW.replace(omega_c=omega_c, n_atoms=4), START, [0.01], od.NuHOPS(2))
+        result = od.solve(FAR.replace(omega_c=omega_c), od.Normal(), [0.01], od.NuHOPS(2))
         assert result.attrs["hierarchy"] == which
     assert result.attrs["largest_levels"] > 0
 
@@ -300,8 +317,8 @@ def test_what_it_cannot_do_is_refused(change: dict[str, Any]) -> None:
         od.NuHOPS(1, hierarchy="both")  # type: ignore[arg-type]
 
 
-def test_many_atoms_are_far_apart_and_jumps_are_refused() -> None:
+def test_jumps_are_refused() -> None:
     model = od.DickeModel(n_atoms=1000, omega_a=1.0, omega_c=100.0, kappa=0.5, g_minus=0.5, g_plus=0.5)
-    assert field_follows(model)
+    assert dressing_refused(model) == ""
     for name in ("omega_c", "kappa", "g_minus", "g_plus"):
         assert name in dressing_refused(model.replace(**{name: od.Ramp((0.5, 0.5), (1.0, 2.0))}))

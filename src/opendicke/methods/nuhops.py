@@ -29,7 +29,7 @@ from opendicke.methods.sampled import (
 )
 from opendicke.methods.strides import StrideSimulator
 from opendicke.methods.weak_damping import MOST_ATOMS, check_conservation, check_memory, forgets_slowly, weakly_damped
-from opendicke.model import DickeModel, Model, check_model, pair_of, several
+from opendicke.model import Model, check_model, pair_of, several
 from opendicke.problem import Limits, Problem, Solution
 from opendicke.system import fastest_rate
 from opendicke.words import Word
@@ -100,8 +100,9 @@ class NuHOPS(Sampled):
             copies take.
         hierarchy: "plain" is the equation above. "dressed" has the field that the cavity makes at once for every spin
             state transformed away, exactly, so that few levels are left where ω_c is large; same noise, same averages.
-            "auto" takes it for models of constant rates in a vacuum with |ω_c| > 10 max(|ω_a|, κ, G²/|ω_c|), if the
-            coupling is strong enough to matter, and "plain" elsewhere. The answer's attrs say which it was.
+            "auto" takes it where that was measured to pay: constant rates in a vacuum, |ω_c| > 10 max(|ω_a|, κ) and
+            > 15 G²/|ω_c|, κ < 1.5 max(|ω_a|, G²/|ω_c|), 100 atoms or more that start next to a pole and leave it.
+            Elsewhere it takes "plain". The answer's attrs say which it was.
             "strides" is for cavities far faster than the spins that forget faster, too (κ at least twice, \|w\| ten
             times their rate): the spins alone set the steps, at a cost that hardly grows with ω_c; of second order in
             the stride, S/N is off by some 1e-5 to 1e-4 along a path, the field's moments by 1e-4 to 4e-4, and at few
@@ -172,7 +173,7 @@ class NuHOPS(Sampled):
             return Limits(False, True, str(problem), 0.0, 0.0)
         if self.hierarchy == "dressed" and (refusal := dressing_refused(model)):
             return Limits(False, True, refusal, 0.0, 0.0)
-        levels = DRESSED_LEVELS if self._is_dressed(model) else TYPICAL_LEVELS
+        levels = DRESSED_LEVELS if self.hierarchy == "dressed" else TYPICAL_LEVELS
         cells = min(model.n_atoms + 1, TYPICAL_STATES) * levels
         rate = fastest_rate(model.system)
         steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE
@@ -199,7 +200,7 @@ class NuHOPS(Sampled):
         """With the hierarchy and the control that "auto" means here."""
         hierarchy: Hierarchy = self.hierarchy
         if hierarchy == "auto":
-            hierarchy = "dressed" if self._is_dressed(problem.model) else "plain"
+            hierarchy = "dressed" if self._is_dressed(problem) else "plain"
         control: Literal["gaussian"] | None = "gaussian" if self._is_controlled(problem) else None
         return replace(self, hierarchy=hierarchy, control=control)
 
@@ -209,9 +210,10 @@ class NuHOPS(Sampled):
             return self.control == "gaussian"
         return problem.model.n_atoms >= WORTHWHILE and not forgets_slowly(problem.model) and takes(problem)
 
-    def _is_dressed(self, model: DickeModel) -> bool:
+    def _is_dressed(self, problem: Problem) -> bool:
         if self.hierarchy == "auto":
-            return self.dtype == "float64" and field_follows(model) and not weakly_damped(model)
+            follows = self.dtype == "float64" and field_follows(problem.model, problem.state)
+            return follows and not weakly_damped(problem.model)
         return self.hierarchy == "dressed"
 
     def numerics(self, problem: Problem) -> int:
@@ -237,7 +239,7 @@ class NuHOPS(Sampled):
         check_conservation(problem, solution)
         if forgets_slowly(problem.model):
             cut, _ = demands(self.tol, np.dtype(self.dtype), weakly_damped(problem.model))
-            check_memory(problem, solution, (CUT if self._is_dressed(problem.model) else LEVEL_TOL) * cut)
+            check_memory(problem, solution, (CUT if self._is_dressed(problem) else LEVEL_TOL) * cut)
         if "plain" in ensemble.batches:
             tell(ensemble, solution)
         if self.keep_states:
