@@ -55,6 +55,11 @@ def test_an_answer_is_a_sphere_the_spin_and_photons(answer: xr.Dataset) -> None:
     )
 
 
+def test_a_notebook_shows_it(answer: xr.Dataset) -> None:
+    """Without pyplot, by the hook that IPython asks for; `make test-dist` looks in a kernel."""
+    assert od.plot(answer, "Sz")._repr_png_().startswith(b"\x89PNG")
+
+
 def test_complex_variables_have_two_curves(answer: xr.Dataset) -> None:
     (axes,) = od.plot(answer, "a").axes
     real, imaginary = axes.lines

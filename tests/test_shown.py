@@ -59,7 +59,7 @@ def test_a_system_numbers_its_spins_and_modes() -> None:
     [
         (od.Normal(), r"|{\downarrow}\cdots{\downarrow}\rangle \otimes |0\rangle"),
         (od.SpinCoherent(math.pi / 4, math.pi, 1j), r"|\theta{=}\pi/4,\phi{=}\pi\rangle \otimes |\alpha{=}i\rangle"),
-        (od.Dicke(-0.5, cavity=od.cavities.Fock(2)), r"|m{=}-0.5\rangle \otimes |n{=}2\rangle"),
+        (od.Dicke(-0.5, cavity=od.cavities.Fock(2)), r"|m{=}{-0.5}\rangle \otimes |n{=}2\rangle"),
         (od.ThermalSpin(0.5, cavity=od.cavities.Thermal(0.1)), r"\frac{1}{Z}e^{-0.5\,S^z} \otimes \rho_{\bar n=0.1}"),
         (od.SpinSqueezed(1.0, 0.0, 0.2),
          r"e^{-i\,0.2\,(S\cdot e_\theta)^2/2}|\theta{=}1,\phi{=}0\rangle \otimes |0\rangle"),

@@ -30,7 +30,7 @@ class Formula:
 
         >>> import opendicke as od
         >>> od.Dicke(1.0, cavity=od.cavities.Fock(2)).latex()
-        '|m{=}1\\rangle \\otimes |n{=}2\\rangle'
+        '|m{=}{1}\\rangle \\otimes |n{=}2\\rangle'
         """
         return FORMULAS[type(self).__name__](self)
 
@@ -238,7 +238,7 @@ def _angles(theta: float, phi: float) -> str:
 
 
 def _dicke(state: Any) -> str:
-    return rf"|m{{=}}{number(state.m)}\rangle"
+    return rf"|m{{=}}{{{number(state.m)}}}\rangle"
 
 
 def _thermal_spin(state: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +39,18 @@ SITES = ("spin", "mode")
 INSIDE = frozenset({"batch", "channel", "trajectory", "n", "n_prime", "axis", "component", "word"})
 #: Dimensions that stay where one of their values is chosen.
 KEPT = ("time", "state_time")
+#: Dots per inch of what a notebook shows.
+NOTEBOOK_DPI = 120
 _COLOURS = tuple(colour for name, colour in style.COLOURS.items() if name not in ("yellow", "sky"))
+
+
+class Picture(Figure):
+    """A figure that a notebook shows, whether or not matplotlib has been set up there."""
+
+    def _repr_png_(self) -> bytes:
+        stream = io.BytesIO()
+        self.savefig(stream, format="png", dpi=NOTEBOOK_DPI)
+        return stream.getvalue()
 
 
 def plot(
@@ -47,7 +59,7 @@ def plot(
     *,
     at: Mapping[str, float] | None = None,
     output: str | Path | None = None,
-) -> Figure:
+) -> Picture:
     r"""Draw a result: a picture that fits what it holds.
 
     - An answer of ``solve``: :math:`2\langle\mathbf S\rangle/N` on the Bloch sphere, and variables against time.
@@ -109,18 +121,20 @@ def _chosen(data: xr.Dataset, at: Mapping[str, float]) -> xr.Dataset:
     return data
 
 
-def _special(data: xr.Dataset, wanted: Sequence[str] | None) -> Figure | None:
+def _special(data: xr.Dataset, wanted: Sequence[str] | None) -> Picture | None:
     """The picture of what is neither a time series nor swept over; None if it is."""
     if {"phase", "g_minus", "g_plus"} <= set(data.variables) and data.phase.dims == ("g_minus", "g_plus"):
         _check_names(wanted, ["phase"])
-        return phases.diagram_figure(data)
+        figure = Picture(figsize=(5.2, 3.3), layout="constrained")
+        phases.phase_diagram(data, ax=figure.add_subplot()).set_aspect("equal")
+        return figure
     if "Q" in data and {"theta", "phi"} <= set(data.Q.dims):
         _check_names(wanted, ["Q"])
         return _husimi(data)
     return None
 
 
-def _husimi(data: xr.Dataset) -> Figure:
+def _husimi(data: xr.Dataset) -> Picture:
     times = data.state_time.values[:MOST_PANELS]
     figure, every = _grid(len(times), 1.9)
     for axes, time in zip(every, times.tolist(), strict=True):
@@ -138,7 +152,7 @@ class _Panel:
     arguments: tuple[Any, ...]
 
 
-def _panels(data: xr.Dataset, wanted: Sequence[str] | None) -> Figure:
+def _panels(data: xr.Dataset, wanted: Sequence[str] | None) -> Picture:
     there = drawable(data)
     compared = "solver" in data.dims
     sphere = not compared and _has_sphere(data)
@@ -163,12 +177,12 @@ def _panels(data: xr.Dataset, wanted: Sequence[str] | None) -> Figure:
     return figure
 
 
-def _grid(panels: int, height: float) -> tuple[Figure, list[Axes]]:
+def _grid(panels: int, height: float) -> tuple[Picture, list[Axes]]:
     """A figure with so many axes, three in a row at most."""
     columns = 2 if panels == 4 else min(panels, 3)
     rows = math.ceil(panels / columns)
     width = style.COLUMN if columns == 1 else style.PAGE
-    figure = Figure(figsize=(width, height * rows + 0.25), layout="constrained")
+    figure = Picture(figsize=(width, height * rows + 0.25), layout="constrained")
     every = [figure.add_subplot(rows, columns, place + 1) for place in range(panels)]
     return figure, every
 
