@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -27,6 +28,9 @@ CASES = {
         od.Normal(),
     ),
 }
+
+#: One of them every day, the other with the slow tests: an ensemble takes half a minute.
+COVERED = ["unbalanced", pytest.param("balanced", marks=pytest.mark.slow)]
 
 
 def spin_channels(mean: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:

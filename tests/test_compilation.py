@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numba.core.dispatcher import Dispatcher
 
 import opendicke as od
@@ -52,6 +53,7 @@ def left_out_of_line() -> list[str]:
     return [name for name in names if not name.startswith("NRT_") and "_propagate" not in name]
 
 
+@pytest.mark.slow
 def test_numbers_on_an_empty_cache(tmp_path: Path) -> None:
     """Compiled just now, by others, or long ago: the same to the last bit, and closed in itself, which is why."""
     script = tmp_path / "script.py"

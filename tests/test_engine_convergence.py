@@ -63,7 +63,7 @@ def errors(name: str, n_atoms: int, flat: bool = False) -> np.ndarray:
     return np.median(found, axis=0)
 
 
-@pytest.mark.parametrize("n_atoms", [1, 5, 60])
+@pytest.mark.parametrize("n_atoms", [1, 5, pytest.param(60, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", MODELS)
 def test_strong_order_in_the_step(name: str, n_atoms: int) -> None:
     """Third order below a step of 1/8 (measured 2.9 to 3.2); at the default step, about 1/16, the error is 1e-5."""

@@ -144,6 +144,7 @@ print(kernels.sweep.__module__, *(repr(float(x)) for name in od.VARIABLES for x 
 """
 
 
+@pytest.mark.slow
 def test_the_other_choice_of_kernels_gives_the_same_trajectories(capsys: pytest.CaptureFixture[str]) -> None:
     """In a process of its own: all variables to 1e-9."""
     exec(SCRIPT, {})

@@ -3,6 +3,8 @@
 Here ``Lindblad`` answers, which is itself tested against QuTiP with all of them, as each feature is elsewhere.
 """
 
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,9 @@ import opendicke as od
 TIMES = (0.4, 1.0, 2.0)
 WORDS = (od.word("Sx Sz a† a"), od.word("S+ S+ a"), od.word("a† a† a"))
 TRAJECTORIES = 600
-MODELS = 8
+MODELS = range(8)
+#: Each kind of cavity and of spin once.
+EVERY_DAY = (0, 1, 6, 7)
 #: Of 8 x 99 standard normal numbers the largest passes 4.5 once in 180 runs of fresh seeds.
 WORST = 4.5
 
@@ -47,36 +51,34 @@ def problem(number: int) -> tuple[od.DickeModel, Any]:
     return model, spins[number // 4]
 
 
-@pytest.fixture(scope="module")
-def answers() -> list[xr.Dataset]:
-    found = []
-    for number in range(MODELS):
-        model, state = problem(number)
-        method = od.NuHOPS(TRAJECTORIES, seed=40 + number)
-        found.append(od.solve(model, state, TIMES, method, [*od.VARIABLES, *WORDS], progress=False))
-    return found
+@cache
+def answer(number: int) -> xr.Dataset:
+    model, state = problem(number)
+    method = od.NuHOPS(TRAJECTORIES, seed=40 + number)
+    return od.solve(model, state, TIMES, method, [*od.VARIABLES, *WORDS], progress=False)
 
 
-def scores(answer: xr.Dataset, model: od.DickeModel, state: Any) -> np.ndarray:
+def scores(sampled: xr.Dataset, model: od.DickeModel, state: Any) -> np.ndarray:
     """Deviations of all parts that fluctuate from the master equation, in standard errors."""
     method = od.Lindblad(max_top_population=1e-6, rtol=1e-7, atol=1e-10)
     exact = od.solve(model, state, TIMES, method, [*od.VARIABLES, *WORDS], progress=False)
     found = []
     for name in (*od.VARIABLES, *(word.name for word in WORDS)):
-        gap, error = (answer[name] - exact[name]).values, answer[f"{name}_sem"].values
+        gap, error = (sampled[name] - exact[name]).values, sampled[f"{name}_sem"].values
         for part in (np.real, np.imag) if np.iscomplexobj(error) else (np.real,):
-            sampled = part(error) > 1e-9
-            found.append(part(gap)[sampled] / part(error)[sampled])
+            moves = part(error) > 1e-9
+            found.append(part(gap)[moves] / part(error)[moves])
     return np.concatenate(found)
 
 
-def test_every_variable_of_every_model(answers: list[xr.Dataset]) -> None:
-    found = [scores(answer, *problem(number)) for number, answer in enumerate(answers)]
-    every = np.concatenate(found)
-    assert every.size >= 600
+@pytest.mark.parametrize("numbers", [EVERY_DAY, pytest.param(MODELS, marks=pytest.mark.slow)], ids=["four", "eight"])
+def test_every_variable_of_every_model(numbers: Sequence[int]) -> None:
+    every = np.concatenate([scores(answer(number), *problem(number)) for number in numbers])
+    assert every.size >= 75 * len(numbers)
     assert np.abs(every).max() < WORST
-    # the numbers of a model are correlated: about 15 independent ones each, 120 in all
-    assert 0.75 < np.sqrt(np.mean(every**2)) < 1.25
+    # the numbers of a model are correlated: about 15 independent ones each, so that the rms scatters by this
+    scatter = 1 / np.sqrt(2 * 15 * len(numbers))
+    assert abs(np.sqrt(np.mean(every**2)) - 1) < 4 * scatter
 
 
 @pytest.mark.parametrize(
@@ -91,6 +93,6 @@ def test_every_variable_of_every_model(answers: list[xr.Dataset]) -> None:
     ],
     ids=lambda wrong: ", ".join(wrong),
 )
-def test_a_wrong_feature_is_seen(answers: list[xr.Dataset], wrong: dict[str, Any]) -> None:
+def test_a_wrong_feature_is_seen(wrong: dict[str, Any]) -> None:
     model, state = problem(1)
-    assert np.abs(scores(answers[1], model.replace(**wrong), state)).max() > 6
+    assert np.abs(scores(answer(1), model.replace(**wrong), state)).max() > 6

@@ -283,6 +283,7 @@ def test_pictures(datasets: Datasets) -> None:
     pair.draw_without_rendering()
 
 
+@pytest.mark.slow
 def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figure3, "QUICK", figure3.Plan((20, 200), (0.5,), 99, (2, 2), 16, 16))
     monkeypatch.setattr(figure3, "LINE", (1.8,))
@@ -295,6 +296,9 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"figure3.png", "figure3.pdf", "figure3b.png", "figure3b.pdf", "figure3-q.nc", "figure3-limit.nc"} < names
     cut = files.load(folder / "figure3-cut-n20.nc")
     assert (cut.attrs["trajectories"], cut.s.values.tolist()) == (16, [0.5])
-    refused = CliRunner().invoke(main, ["figure", "1", "--full", "--output", str(folder)])
+
+
+def test_the_small_figures_have_one_size(tmp_path: Path) -> None:
+    refused = CliRunner().invoke(main, ["figure", "1", "--full", "--output", str(tmp_path)])
     assert refused.exit_code == 2
     assert "--full" in refused.output

@@ -76,7 +76,9 @@ def test_the_gradient_of_the_least_noise_is_that_of_its_cost() -> None:
     assert abs(slope - (gradient * direction).sum()) < 1e-7 * abs(slope)
 
 
-@pytest.mark.parametrize(("n_thermal", "frequencies"), [(0.0, (0.4, 0.2)), (0.3, (0.3,))])
+@pytest.mark.parametrize(
+    ("n_thermal", "frequencies"), [pytest.param(0.0, (0.4, 0.2), marks=pytest.mark.slow), (0.3, (0.3,))]
+)
 def test_slow_atoms_are_in_detailed_balance(n_thermal: float, frequencies: tuple[float, ...]) -> None:
     r"""For ω_a → 0 the cavity is a bath of temperature T = (2n̄ + 1)(ω_c² + κ²)/(4ω_c) for the spin, whose energy per
     atom is ω_a m_z − χ m_x², χ = G²ω_c/(ω_c² + κ²): S is the barrier (χ − ω_a)²/(4χ) over T, up to O(ω_a²)

@@ -41,7 +41,14 @@ def stored(run: dict[str, Any]) -> tuple[list[int], np.ndarray]:
     return [CHANNELS.index(channel) for channel in values], np.array(list(values.values())).T
 
 
-@pytest.mark.parametrize("run", REFERENCE["runs"], ids=lambda run: f"N={run['n_atoms']} theta={run['theta']:.2f}")
+def _named(run: dict[str, Any]) -> Any:
+    """A stored case; the longest ones are for the long run."""
+    name = f"N={run['n_atoms']} theta={run['theta']:.2f}"
+    long = run["n_atoms"] > 10 or (run["n_atoms"] == 10 and run["theta"] > 3)
+    return pytest.param(run, id=name, marks=[pytest.mark.slow] * long)
+
+
+@pytest.mark.parametrize("run", [_named(run) for run in REFERENCE["runs"]])
 def test_stored_exact_numbers(run: dict[str, Any]) -> None:
     """Fig. 1's parameters, up to t = 10; stored numbers are good to 1e-9. False alarms: 2e-4 for each case."""
     which, exact = stored(run)
@@ -79,14 +86,17 @@ def random_comparison(case: int) -> Comparison:
 
 
 CASES = range(12)
+#: The others have five to twelve atoms, and take as long as these eight.
+EVERY_DAY = range(8)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [*EVERY_DAY, *(pytest.param(case, marks=pytest.mark.slow) for case in CASES[8:])])
 def test_every_variable_of_random_models(case: int) -> None:
     """Real and imaginary parts of every variable at four times: 60 to 84 numbers. False alarms: 2e-4 for each case."""
     assert random_comparison(case).agrees
 
 
+@pytest.mark.slow
 def test_random_models_together() -> None:
     """About 500 independent standard normals: rms 1 ± 0.03, so an error of a tenth of a standard error would show in
     all. False alarms: 1e-4."""
@@ -113,7 +123,10 @@ EDGES = {
 }
 
 
-@pytest.mark.parametrize("name", EDGES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name == "little damping")) for name in EDGES],
+)
 def test_edges_of_the_parameters(name: str) -> None:
     """False alarms: 2e-4 for each case."""
     model, state = EDGES[name]
@@ -349,7 +362,10 @@ def test_the_gauge_does_not_matter(n_atoms: int) -> None:
         np.testing.assert_allclose(other, default, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("model", [FIG1, FIG1.replace(n_atoms=100), FIG1.replace(n_atoms=20, g_plus=0.4)])
+@pytest.mark.parametrize(
+    "model",
+    [FIG1, FIG1.replace(n_atoms=100), pytest.param(FIG1.replace(n_atoms=20, g_plus=0.4), marks=pytest.mark.slow)],
+)
 def test_single_precision(model: od.DickeModel) -> None:
     """Pathwise equal to 2e-5 at the tolerance where float32 still resolves the window."""
     double, single = (

@@ -250,8 +250,12 @@ def test_stored_gaps() -> None:
     spectrum = liouvillian_spectrum(BISTABLE, k=2)
     np.testing.assert_allclose(spectrum.gap, GAPS[6], rtol=1e-5)
     assert abs(spectrum.eigenvalue.values[0, 0]) <= spectrum.error.values[0, 0] < 1e-8  # 0 is known
-    np.testing.assert_allclose(gaps_at(BISTABLE.replace(n_atoms=10), 27), GAPS[10], rtol=1e-5)
     assert abs(gaps_at(BISTABLE.replace(g_plus=0.785), 22)[1] / GAPS[6][1] - 1) > 1e-3
+
+
+@pytest.mark.slow
+def test_stored_gaps_of_ten_atoms() -> None:
+    np.testing.assert_allclose(gaps_at(BISTABLE.replace(n_atoms=10), 27), GAPS[10], rtol=1e-5)
 
 
 def worst_z(sampled: Any, exact: Any) -> float:
@@ -260,6 +264,7 @@ def worst_z(sampled: Any, exact: Any) -> float:
     return max(abs((sampled[name].item() - exact[name].item()) / sampled[f"{name}_sem"].item()) for name in names)
 
 
+@pytest.mark.slow
 def test_nuhops_ends_there() -> None:
     """The even gap 0.131 leaves exp(-6.5) of the start. Six values beyond 4.5 standard errors: false alarm 5e-5."""
     model = BISTABLE.replace(n_atoms=10)

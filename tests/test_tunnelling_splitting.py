@@ -170,6 +170,7 @@ def test_rates_are_the_gaps_of_the_exact_liouvillian() -> None:
     assert abs(fit.even - 0.131381 / 2) > 4 * fit.even_sem
 
 
+@pytest.mark.slow
 def test_splitting_agrees_with_direct_counting() -> None:
     """Escapes from a superradiant state at N = 50, s = 0.85; 4 standard errors: false-alarm rate 6e-5."""
     model = BISTABLE_CUT.model(0.85, n_atoms=50)

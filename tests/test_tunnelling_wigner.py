@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 
 import opendicke as od
 from opendicke.analysis.tunnelling import (
@@ -48,6 +49,7 @@ def deviations(lost: complex = 1.0) -> np.ndarray:
     return np.array([(a.mean(0) - b.mean(0)) / np.sqrt((a.var(0) + b.var(0)) / count) for a, b in pairs])
 
 
+@pytest.mark.slow
 def test_pieces_make_no_difference_to_the_ensemble() -> None:
     """80 deviations, each within 5 standard errors: false-alarm rate 5e-5. 5 % of the field lost on the way fails."""
     assert np.abs(deviations()).max() < 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,6 +22,8 @@ FALSE_ALARM = 1e-4
 STILL = 1e-6
 #: Largest error, relative to the size, of a channel that does not fluctuate.
 STILL_ERROR = 1e-5
+#: So many times the trajectories are run: ten in `make test-slow`.
+STATISTICS = int(os.environ.get("OPENDICKE_TEST_STATISTICS", "1"))
 #: Combinations of channels with a smaller share of the variance are left out: there the method's own error would show.
 SMALLEST_SHARE = 1e-3
 
@@ -42,9 +45,9 @@ def channels_of(variables: Any) -> NDArray[np.float64]:
 def sampled(
     model: od.DickeModel, state: od.SpinCoherent, times: NDArray[np.float64], method: od.NuHOPS
 ) -> NDArray[np.float64]:
-    """Channels of every trajectory, shape (trajectories, times, channels)."""
+    """Channels of every trajectory, shape (trajectories, times, channels); the more in the long run."""
     simulate = NuHOPSSimulator(Problem(model, state, times), method)
-    return np.array(list(od.Threads().map(partial(_channels, simulate), range(method.trajectories))))
+    return np.array(list(od.Threads().map(partial(_channels, simulate), range(STATISTICS * method.trajectories))))
 
 
 def _channels(simulate: NuHOPSSimulator, index: int) -> NDArray[np.float64]:
