@@ -12,7 +12,7 @@ import opendicke as od
 from opendicke.plots import style
 
 
-def figure(n_atoms: int = 10_000, trajectories: int = 12, ratio: float = 100.0, points: int = 101) -> Figure:
+def figure(n_atoms: int = 1000, trajectories: int = 8, ratio: float = 100.0, points: int = 101) -> Figure:
     """⟨S^x⟩/N of single trajectories and in the mean, above threshold."""
     free = od.DickeModel.balanced(n_atoms=n_atoms, omega_a=1.0, omega_c=ratio, kappa=0.15 * ratio, coupling=1.0)
     model = free.replace(coupling=1.2 * free.critical_coupling)

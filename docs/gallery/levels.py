@@ -13,7 +13,7 @@ from opendicke.plots import style
 
 
 def figure(
-    n_atoms: int = 16, levels: int = 250, couplings: tuple[float, ...] = (0.2, 0.5, 0.8, 1.1, 1.4, 1.7, 2.0)
+    n_atoms: int = 16, levels: int = 250, couplings: tuple[float, ...] = (0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 2.0)
 ) -> Figure:
     """⟨r⟩ of both parities, with standard errors."""
     free = od.DickeModel.balanced(n_atoms=n_atoms, omega_a=1.0, omega_c=1.0, kappa=0.0, coupling=1.0)

@@ -9,7 +9,7 @@ import opendicke as od
 from opendicke.plots import style
 
 
-def figure(n_atoms: int = 100, r: float = 0.6, trajectories: int = 400, points: int = 61) -> Figure:
+def figure(n_atoms: int = 100, r: float = 0.6, trajectories: int = 1500, points: int = 31) -> Figure:
     """Both quadratures of the cavity, and the spin's variances across the mean spin, in units of the vacuum's."""
     light = {"n_thermal": np.sinh(r) ** 2, "squeezing": np.sinh(r) * np.cosh(r)}
     rates = {"omega_a": 0.0, "omega_c": 0.0, "kappa": 1.0, "coupling": 0.5}
