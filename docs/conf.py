@@ -12,7 +12,7 @@ import opendicke  # noqa: E402
 
 project = "opendicke"
 author = "the opendicke developers"
-copyright = author  # noqa: A001
+copyright = author
 version = release = opendicke.__version__
 
 extensions = [
@@ -32,7 +32,7 @@ exclude_patterns = ["_extensions", "inventories"]
 nitpicky = True
 # What docstrings mention and is not public: shown as code.
 nitpick_ignore_regex = [
-    ("py:(func|mod)", r"opendicke\.(description|engine|master|methods|tunnelling)\..*"),
+    ("py:(func|mod)", r"opendicke\.(description|engine|master|methods|tunnelling)(\..*)?"),
     ("py:exc", "BrokenExecutor"),
     ("py:(data|func|meth|mod)", r"SETTINGS|abandoned|of|\.?pushed_flow|stability_margin"),
 ]

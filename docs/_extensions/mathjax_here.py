@@ -1,4 +1,4 @@
-"""Formulas without a network: the site brings MathJax, from the wheel that packs it, and not the 24 MB that are in it."""
+"""Formulas without a network: the site brings what it needs of MathJax, from a wheel that packs all 24 MB of it."""
 
 from importlib.metadata import files
 from typing import Any

@@ -27,7 +27,9 @@ PAGES = {
     "opendicke.cavities": "reference/states",
     "opendicke.units": "reference/models",
 }
-#: Skipped on the way to a ket outside of code and formulas, ``|j, m>``: restructured text takes its bar for a mark.
+#: Stands for a colon in the first line about an attribute: napoleon would take what is before it for a type.
+COLON = "\ue000"
+#: The bar of a ket outside of code and formulas, ``|j, m>``, which restructured text takes for a mark.
 KET = re.compile(r"(``.*?``|`[^`]*`)|\|(?=[^|`>]*>)")
 
 
@@ -69,11 +71,14 @@ def _read(app: Any, docname: str, content: list[str]) -> None:
     content[0] = FENCE.sub(_entries, content[0])
 
 
-def _docstring(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+def _before_napoleon(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     lines[:] = [line if line.lstrip().startswith(">>>") else KET.sub(_bar, line) for line in lines]
     if what in ("attribute", "property"):
-        # Napoleon takes what stands before a colon in the first line for a type.
-        lines.insert(0, "")
+        lines[0] = lines[0].replace(":", COLON)
+
+
+def _after_napoleon(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    lines[:] = [line.replace(COLON, ":") for line in lines]
 
 
 def _bar(found: re.Match[str]) -> str:
@@ -99,7 +104,7 @@ def _find(app: Any, env: Any, node: Any, contnode: nodes.Element) -> nodes.Eleme
 def setup(app: Any) -> dict[str, bool]:
     """Called by Sphinx."""
     app.connect("source-read", _read)
-    # Before napoleon.
-    app.connect("autodoc-process-docstring", _docstring, priority=100)
+    app.connect("autodoc-process-docstring", _before_napoleon, priority=100)
+    app.connect("autodoc-process-docstring", _after_napoleon, priority=900)
     app.connect("missing-reference", _find)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
