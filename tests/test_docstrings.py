@@ -72,7 +72,9 @@ def test_an_undescribed_argument_is_found() -> None:
     assert undescribed(example) == ["second"]
 
 
-@pytest.mark.parametrize("page", ["models.md", "observables.md", "elimination.md", "closed.md", "units.md"])
+@pytest.mark.parametrize(
+    "page", ["models.md", "observables.md", "elimination.md", "closed.md", "units.md", "conventions.md"]
+)
 def test_examples_of_a_page_run(page: str) -> None:
     blocks = re.findall(r"(?s)```python\n(.*?)```", (README.parent / "docs" / page).read_text(encoding="utf-8"))
     names: dict[str, Any] = {}
