@@ -23,7 +23,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "executed",
-    "mathjax_here",
+    "formulas",
     "outside",
     "names",
 ]
