@@ -1,6 +1,6 @@
 """Formulas without a network: the site brings what it needs of MathJax, from a wheel that packs all 24 MB of it.
 
-And means in plain text, ``<S>``, are found that Markdown takes for HTML (this one strikes the rest of the page through).
+And means in plain text, ``<S>``, are found that Markdown takes for HTML (this one strikes out the rest of the page).
 """
 
 from importlib.metadata import files
