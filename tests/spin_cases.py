@@ -34,9 +34,8 @@ class Case:
         return int(json.loads(self.exact.attrs["model"])["n_atoms"])
 
 
-@cache
-def random_case(seed: int) -> Case:
-    """A random model with N = 1 … 12 (balanced for every third seed) and initial state, at a random time."""
+def random_problem(seed: int) -> tuple[od.DickeModel, od.SpinCoherent, float]:
+    """A random model with N = 1 … 12 (balanced for every third seed), an initial state and a time."""
     random = np.random.default_rng(1000 + seed)
     n_atoms = (1, 2, 3, 4, 5, 6, 8, 12)[seed % 8]
     omega_a, omega_c, kappa = random.uniform(-1.5, 1.5), random.uniform(0.5, 2), random.uniform(0.3, 1)
@@ -47,7 +46,13 @@ def random_case(seed: int) -> Case:
         n_atoms=n_atoms, omega_a=omega_a, omega_c=omega_c, kappa=kappa, g_minus=g_minus, g_plus=g_plus
     )
     state = od.SpinCoherent(random.uniform(0, math.pi), random.uniform(0, 2 * math.pi))
-    time = float(random.uniform(0.5, 3.0))
+    return model, state, float(random.uniform(0.5, 3.0))
+
+
+@cache
+def random_case(seed: int) -> Case:
+    """A random problem solved both ways."""
+    model, state, time = random_problem(seed)
     exact = od.Lindblad(keep_states=(time,), rtol=1e-7, atol=1e-9, max_top_population=1e-6)
     sampled = od.NuHOPS(trajectories=TRAJECTORIES, seed=seed, keep_states=(time,))
     answers = [

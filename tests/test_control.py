@@ -14,12 +14,15 @@ import xarray as xr
 from scipy.stats import binom
 
 import opendicke as od
+from control_cases import Trajectories
 from opendicke.description import describe_method
 from opendicke.ensemble.run import BATCHES, Ensemble, Sample, run_ensemble
 from opendicke.methods import control
 from opendicke.methods.control import PILOT, ControlledSimulator, Revision, fitted, number_of_copies
 from opendicke.problem import Problem
 from opendicke.progress import Silent
+from random_models import TIMES as LATER
+from random_models import random_case
 from zscores import channels_of, compare
 
 FIG1 = od.DickeModel.balanced(n_atoms=300, omega_a=1.0, omega_c=2.5, kappa=0.5, coupling=2.257432)
@@ -53,6 +56,22 @@ def test_means_are_those_of_the_master_equation() -> None:
     assert found.agrees, found.chances
     simulate.gaussian.copy = lambda rng, original=simulate.gaussian.copy: _leaning(original, rng)  # type: ignore[method-assign,misc]
     assert not compare(revised(simulate, 300), exact).agrees
+
+
+@pytest.mark.parametrize("case", [3, 5])
+def test_means_of_random_models(case: int) -> None:
+    """Two of the 32 of ``benchmarks/control_exactness.py``, 2 and 3 atoms: a correct method fails once in 5000 times.
+
+    Seen: other copies run once, whose mean is then not that of the copies; slopes applied to the four pairs that gave
+    them. (Copies along another trajectory's noise are no mistake, but of no use: below.)
+    """
+    model, state = random_case(case)
+    exact = channels_of(od.solve(model, state, LATER, od.Lindblad()))
+    found = Trajectories(Problem(model, state, LATER), 1000 + case, 400)
+    assert compare(found.right(), exact).agrees
+    assert found.reduction() > 5
+    assert not compare(found.same_others(), exact).agrees
+    assert not compare(found.own_slopes(), exact).agrees
 
 
 def _leaning(copy: Any, rng: Any) -> Any:

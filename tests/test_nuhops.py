@@ -16,14 +16,12 @@ from opendicke.engine.noise import NoisePath, OrnsteinUhlenbeck, noise_steps
 from opendicke.ensemble.streams import stream
 from opendicke.methods import moving
 from opendicke.observables.catalogue import CHANNELS
+from random_models import MODELS, TIMES, TOL, random_case
 from zscores import FALSE_ALARM, Comparison, channels_of, compare, sampled
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "exact.json").read_text())
 FIG1 = od.DickeModel(n_atoms=4, **REFERENCE["model"])
 TILTED = od.SpinCoherent(np.pi / 4, np.pi)
-TIMES = np.array([0.4, 1.0, 2.0, 4.0])
-#: tol of the statistical tests: its effect must stay below the statistical error in every combination of variables.
-TOL = 1e-5
 
 
 # Against exact results, in standard errors
@@ -58,22 +56,6 @@ def test_stored_exact_numbers(run: dict[str, Any]) -> None:
     assert compare(samples[:, :, which], exact).agrees
 
 
-def random_case(case: int) -> tuple[od.DickeModel, od.SpinCoherent]:
-    """A third of the models has g₊ > 0, a third g₊ < 0, a third is balanced; half start with a cavity amplitude."""
-    random = np.random.default_rng(100 + case)
-    g_minus, g_plus = random.uniform(-1.2, 1.2, 2)
-    model = od.DickeModel(
-        n_atoms=(1, 1, 2, 2, 3, 3, 4, 4, 5, 6, 8, 12)[case],
-        omega_a=random.uniform(-1.5, 1.5),
-        omega_c=random.uniform(-2.5, 2.5),
-        kappa=random.uniform(0.05, 1.0),
-        g_minus=g_minus,
-        g_plus=(abs(g_plus), -abs(g_plus), g_minus)[case % 3],
-    )
-    alpha = 0j if case % 2 else complex(*random.uniform(-0.8, 0.8, 2))
-    return model, od.SpinCoherent(random.uniform(0, np.pi), random.uniform(0, 2 * np.pi), alpha)
-
-
 @cache
 def exact_channels(model: od.DickeModel, state: od.SpinCoherent) -> np.ndarray:
     return channels_of(od.solve(model, state, TIMES, od.Lindblad()))
@@ -85,7 +67,7 @@ def random_comparison(case: int) -> Comparison:
     return compare(sampled(model, state, TIMES, od.NuHOPS(3000, seed=case, tol=TOL)), exact_channels(model, state))
 
 
-CASES = range(12)
+CASES = range(MODELS)
 #: The others have five to twelve atoms, and take as long as these eight.
 EVERY_DAY = range(8)
 
