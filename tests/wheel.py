@@ -1,10 +1,12 @@
-"""The wheel in empty environments, one for each extra: ``make test-dist``.
+"""The wheel in empty environments, one for each extra, and one for the tutorials: ``make test-dist``.
 
 Each extra must be sufficient for what it is for, and refused with an instruction where it is missing. Needs an index.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -58,10 +60,26 @@ assert {"application/vnd.jupyter.widget-view+json", "image/png"} <= kinds, kinds
 }
 
 
-def environment(folder: Path) -> Path:
-    """A new environment; its interpreter."""
+TUTORIALS = Path(__file__).parents[1] / "docs" / "tutorials"
+
+
+def environment(folder: Path, *wanted: str | Path) -> Path:
+    """A new environment with these packages; its interpreter."""
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    return folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
+    return python
+
+
+def run_tutorials(folder: Path, wheel: Path) -> None:
+    """Each as a program of its own, away from the work tree; it prints what it took."""
+    python = environment(folder, f"{wheel}[notebook,qutip,dask]")
+    runner = shutil.copy(Path(__file__).with_name("tutorials.py"), folder)
+    quiet = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"MPLBACKEND": "Agg"}
+    for page in sorted(TUTORIALS.glob("*.md")):
+        place = folder / page.stem
+        place.mkdir()
+        subprocess.run([python, runner, shutil.copy(page, place)], check=True, cwd=place, env=quiet)
 
 
 def main() -> None:
@@ -69,20 +87,18 @@ def main() -> None:
     built = sorted(Path(sys.argv[1]).resolve().glob("opendicke-*"))
     (wheel,) = [path for path in built if path.suffix == ".whl"]
     with tempfile.TemporaryDirectory() as place:
-        tools = environment(Path(place) / "tools")
-        subprocess.run([tools, "-m", "pip", "install", "--quiet", "twine"], check=True)
+        tools = environment(Path(place) / "tools", "twine")
         subprocess.run([tools, "-m", "twine", "check", "--strict", *built], check=True)
         for extra, probe in PROBES.items():
             began = time.monotonic()
             folder = Path(place) / (extra or "bare")
-            python = environment(folder)
-            asked = f"{wheel}[{extra}]" if extra else str(wheel)
-            subprocess.run([python, "-m", "pip", "install", "--quiet", asked], check=True)
+            python = environment(folder, f"{wheel}[{extra}]" if extra else wheel)
             setup = BARE.replace("ENVIRONMENT", repr(str(folder)))
             script = folder / "probe.py"
             script.write_text(f"{setup}SETUP = {setup!r}\n{probe}", encoding="utf-8")
             subprocess.run([python, script], check=True, cwd=folder)
             print(f"opendicke[{extra}]: sufficient, {time.monotonic() - began:.0f} s", flush=True)
+        run_tutorials(Path(place) / "tutorials", wheel)
 
 
 if __name__ == "__main__":
