@@ -42,7 +42,9 @@ def bands(axes: mpl.axes.Axes) -> list[tuple[float, float]]:
 
 
 def test_an_answer_is_a_sphere_the_spin_and_photons(answer: xr.Dataset) -> None:
-    sphere, spin, photons = od.plot(answer).axes
+    figure = od.plot(answer)
+    assert figure.get_suptitle() == "TruncatedWigner, $N = 10$, 20 trajectories, bands and bars: ±2 standard errors"
+    sphere, spin, photons = figure.axes
     assert "m_z" in " ".join(text.get_text() for text in sphere.texts)
     assert [line.get_label() for line in spin.lines] == [rf"$\langle S^{axis}\rangle$" for axis in "xyz"]
     for line, name in zip(spin.lines, ("Sx", "Sy", "Sz"), strict=True):
@@ -93,6 +95,7 @@ def test_methods_are_compared_with_the_reference() -> None:
 
 def test_two_parameters_make_a_map(plane: xr.Dataset) -> None:
     figure = od.plot(plane, ["Sz"])
+    assert figure.get_suptitle() == "MeanField, $N = 10$"
     axes = figure.axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title()) == ("kappa", "coupling", "$t = 3$")
     (mesh,) = axes.collections

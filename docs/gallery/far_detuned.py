@@ -12,11 +12,11 @@ import opendicke as od
 from opendicke.plots import style
 
 
-def figure(n_atoms: int = 1000, trajectories: int = 8, ratio: float = 100.0, points: int = 101) -> Figure:
+def figure(n_atoms: int = 1000, trajectories: int = 8, ratio: float = 100.0, points: int = 73) -> Figure:
     """⟨S^x⟩/N of single trajectories and in the mean, above threshold."""
     free = od.DickeModel.balanced(n_atoms=n_atoms, omega_a=1.0, omega_c=ratio, kappa=0.15 * ratio, coupling=1.0)
     model = free.replace(coupling=1.2 * free.critical_coupling)
-    times = np.linspace(0.0, 20.0, points)
+    times = np.linspace(0.0, 12.0, points)
     method = od.NuHOPS(trajectories, seed=1, hierarchy="strides", keep_trajectories=True)
     answer = od.solve(model, od.Normal(), times, method, ["Sx"], progress=False)
     with style.paper():

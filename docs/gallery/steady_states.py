@@ -12,7 +12,7 @@ import opendicke as od
 from opendicke.plots import style
 
 
-def figure(atoms: tuple[int, ...] = (4, 8, 16), points: int = 13) -> Figure:
+def figure(atoms: tuple[int, ...] = (3, 6, 9), points: int = 9) -> Figure:
     """Photons per atom, and the gap of the Liouvillian."""
     couplings = np.linspace(0.4, 2.0, points)
     with style.paper():

@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -173,7 +174,9 @@ def _panels(data: xr.Dataset, wanted: Sequence[str] | None) -> Picture:
     figure, every = _grid(len(panels), 2.2)
     for axes, panel in zip(every, panels, strict=True):
         panel.draw(axes, *panel.arguments)
-    figure.suptitle(_title(data), fontsize=style.SETTINGS["legend.fontsize"], color="0.3")
+    bands = any(axes.containers or any(isinstance(part, PolyCollection) for part in axes.collections) for axes in every)
+    title = _title(data) + f", bands and bars: ±{ERRORS:g} standard errors" * bands
+    figure.suptitle(title, fontsize=style.SETTINGS["legend.fontsize"], color="0.3")
     return figure
 
 
@@ -246,8 +249,6 @@ def _title(data: xr.Dataset) -> str:
         told.append(f"$N = {atoms}$")
     if "trajectories" in data.attrs:
         told.append(f"{data.attrs['trajectories']} trajectories")
-    if any(str(name).endswith(("_sem", "_error")) and bool((np.abs(data[name]) > 0).any()) for name in data):
-        told.append(f"bands and bars: ±{ERRORS:g} standard errors")
     return ", ".join(told)
 
 
