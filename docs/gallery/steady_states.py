@@ -1,7 +1,7 @@
 """Exact steady states against the coupling: the superradiant transition, rounded by few atoms.
 
-Mean field has a sharp onset, which the exact density matrix approaches as N grows. Far above it the slowest rate falls with
-N: it takes ever longer to change from one superradiant state to the other.
+Mean field has a sharp onset, which the exact density matrix approaches as N grows. Far above it the slowest rate falls
+with N: it takes ever longer to change from one superradiant state to the other.
 """
 
 from pathlib import Path
