@@ -3,7 +3,7 @@
 Pages are plain Markdown with ``python`` fences, as a code host shows them. A fence that says ``python no-run`` is
 shown and not run: a cluster's program, or minutes of work. In a fence with prompts (``>>>``) the results that stand
 there are for readers of the Markdown; the site has those of the run. Answers are kept in ``.docs-cache`` and hold for
-one state of the library: another one asks all pages anew. A tutorial begins with itself as a notebook to download.
+one state of the library: another one asks all pages anew.
 """
 
 import doctest
@@ -17,7 +17,6 @@ from typing import Any
 from jupyter_client.manager import KernelManager
 
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-TITLE = re.compile(r"^# .*$", re.MULTILINE)
 FRONT = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n---\n"
 
 
@@ -70,9 +69,6 @@ def cache_of(root: Path) -> Path:
 
 def _read(app: Any, docname: str, content: list[str]) -> None:
     content[0] = cells(content[0])
-    folder, _, name = docname.rpartition("/")
-    if folder == "tutorials" and name != "index":
-        content[0] = TITLE.sub(rf"\g<0>\n\nAs a notebook: {{nb-download}}`{name}.ipynb`", content[0], count=1)
 
 
 def setup(app: Any) -> dict[str, bool]:
