@@ -30,7 +30,7 @@ PAGES = {
 #: Stands for a colon in the first line about an attribute: napoleon would take what is before it for a type.
 COLON = "\ue000"
 #: The bar of a ket outside of code and formulas, ``|j, m>``, which restructured text takes for a mark.
-KET = re.compile(r"(``.*?``|`[^`]*`)|\|(?=[^|`>]*>)")
+KET = re.compile(r"(``.*?``|`[^`]*`)|(?<!\\)\|(?=[^|`>]*>)")
 
 
 def _entries(fence: re.Match[str]) -> str:
