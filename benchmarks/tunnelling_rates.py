@@ -24,7 +24,7 @@ from opendicke.analysis.tunnelling import BISTABLE_CUT, Splitting, escape_rate
 POSITIONS = (0.6, 0.8, 0.7, 0.65, 0.75)
 ATOMS = (100, 200, 300, 500, 1000)
 LEAST = 1e-20
-TOL = 1e-3
+TOL = 1e-6
 OPTIONS = Splitting(replicas=4, particles=96, seed=2025)
 
 

@@ -39,6 +39,8 @@ from opendicke.tunnelling.walker import Walker, check_walked, walk
 
 #: The pilot's random streams: those of another point, so that they are independent of every replica's.
 PILOT_POINT, REPLICA_POINT = 1, 0
+#: Of nuHOPS, unless a method is given: rare noise is strong, and makes of amplitudes dropped at 1e-4 what is not there.
+TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -156,8 +158,9 @@ def escape_rate(
         model: a model in the bistable phase.
         basin: which attractor is left.
         options: replicas, particles, levels.
-        method: nuHOPS (None), or truncated Wigner to be held against it, with accuracy options; its ``trajectories``
-            and ``seed`` are not used.
+        method: nuHOPS with ``tol=1e-6`` (None), or another one, or truncated Wigner to be held against it; its
+            ``trajectories`` and ``seed`` are not used. A larger ``tol`` is not for many atoms: the rare moments of
+            strong noise that carry an escape tear a spin state apart whose faint amplitudes were dropped.
         executor: who runs the replicas; None for threads on all cores.
 
     Returns:
@@ -170,7 +173,7 @@ def escape_rate(
     checks.choice("basin", basin, ("n", "s"))
     options = Splitting() if options is None else options
     checks.instance("options", options, Splitting, "a Splitting, or None")
-    method = NuHOPS(trajectories=1) if method is None else method
+    method = NuHOPS(trajectories=1, tol=TOLERANCE) if method is None else method
     check_walked(method)
     climb = _Climb(model, basin, options, method)
     levels, pilot_looks = _pilot(climb, stream(options.seed, 0, PILOT_POINT))
