@@ -30,7 +30,7 @@ from opendicke.observables.catalogue import CHANNELS
 from opendicke.plots import style
 
 #: N, and exact trajectories.
-ATOMS = {30: 1024, 100: 1024, 300: 768, 1000: 512, 3000: 384}
+ATOMS = {30: 512, 100: 512, 300: 512, 1000: 384, 3000: 256}
 TIMES = np.linspace(0.5, 20.0, 40)
 #: Place of the fixed time, ω_a t = 2.5.
 FIXED = 4
@@ -41,7 +41,7 @@ NAMES = {
     "Sz": r"$\langle S^z\rangle/N$",
     "n_photon": r"$\langle a^\dagger a\rangle/N$",
 }
-CLOUD = 20000
+CLOUD = 8192
 METHODS: dict[str, Any] = {
     "mean field": od.MeanField(),
     "cumulants": od.Cumulants(),
@@ -87,8 +87,8 @@ def bias(answer: xr.Dataset, exact: xr.Dataset, n_atoms: int) -> dict[str, dict[
     for place, name in enumerate(NAMES):
         fixed = jackknife(lambda mean: mean[..., FIXED], difference[..., place], held)
         square = jackknife(lambda mean: (mean**2).mean(axis=-1), difference[..., place], held)
-        found[name] = {"fixed": [float(fixed.value), float(fixed.sem)]}
-        found[name]["square"] = [float(square.value), float(square.sem)]
+        found[name] = {"fixed": [float(fixed.value), float(fixed.error)]}
+        found[name]["square"] = [float(square.value), float(square.error)]
     return found
 
 
