@@ -58,16 +58,15 @@ def test_means_are_those_of_the_master_equation() -> None:
     assert not compare(revised(simulate, 300), exact).agrees
 
 
-@pytest.mark.parametrize("case", [3, 5])
-def test_means_of_random_models(case: int) -> None:
-    """Two of the 32 of ``benchmarks/control_exactness.py``, 2 and 3 atoms: a correct method fails once in 5000 times.
+def test_means_of_a_random_model() -> None:
+    """One of the 32 of ``benchmarks/control_exactness.py``: a correct method fails once in 5000 times.
 
     Seen: other copies run once, whose mean is then not that of the copies; slopes applied to the four pairs that gave
     them. (Copies along another trajectory's noise are no mistake, but of no use: below.)
     """
-    model, state = random_case(case)
+    model, state = random_case(3)
     exact = channels_of(od.solve(model, state, LATER, od.Lindblad()))
-    found = Trajectories(Problem(model, state, LATER), 1000 + case, 400)
+    found = Trajectories(Problem(model, state, LATER), 1003, 400)
     assert compare(found.right(), exact).agrees
     assert found.reduction() > 5
     assert not compare(found.same_others(), exact).agrees
