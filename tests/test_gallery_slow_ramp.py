@@ -46,7 +46,7 @@ def test_the_variance_is_that_of_the_differential_equation() -> None:
         return change.ravel()
 
     times, found = slow_ramp._variances()
-    last = 10  # 20 µs: the cavity turns 400 times
+    last = 40  # 80 µs: the cavity turns 320 times
     exact = solve_ivp(flow, (0, times[last]), 0.25 * np.eye(4).ravel(), "DOP853", rtol=1e-9, atol=1e-12)
     assert found[last] == pytest.approx(exact.y[0, -1], rel=1e-3)
 

@@ -1,4 +1,4 @@
-r"""A slow ramp of the coupling through the threshold, in a cavity that is 2000 times faster than the atoms.
+r"""A slow ramp of the coupling through the threshold, in a cavity that is 400 times faster than the atoms.
 
 The pump of an experiment is ramped up, and the atoms order some time after the threshold was passed. Which time that is
 differs from run to run: the normal state is left by quantum noise, which has to grow to a visible size first. In linear
@@ -52,7 +52,7 @@ from opendicke.states import SpinCoherent
 N_ATOMS = (100_000,)
 TRAJECTORIES = 1000
 #: Per µs.
-RATES = {"omega_a": 2 * math.pi * 0.01, "omega_c": 2 * math.pi * 20.0, "kappa": 2 * math.pi * 0.15}
+RATES = {"omega_a": 2 * math.pi * 0.01, "omega_c": 2 * math.pi * 4.0, "kappa": 2 * math.pi * 0.15}
 #: The ramp's ends, in units of the threshold, and its duration in µs.
 FROM, TO, DURATION = 0.9, 1.11, 700.0
 POINTS = 176
