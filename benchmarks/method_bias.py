@@ -191,7 +191,7 @@ def draw(record: Record, path: Path) -> None:
             axes.set_xlabel("atoms $N$")
         panels[0, 0].set_ylabel(rf"|bias| at $\omega_a t = {TIMES[FIXED]}$")
         panels[1, 0].set_ylabel(rf"rms bias, $\omega_a t \leq {TIMES[-1]:.0f}$")
-        panels[1, 0].text(atoms[0] * 1.1, 0.12 / atoms[0], r"$\propto 1/N$", color="0.4", fontsize=7)
+        panels[1, 0].text(atoms[0], 0.08 / atoms[0], r"$\propto 1/N$", color="0.4", fontsize=7)
         handles, labels = panels[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(METHODS))
         style.save(figure, path)
