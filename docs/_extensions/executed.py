@@ -17,7 +17,15 @@ from typing import Any
 from jupyter_client.manager import KernelManager
 
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FRONT = "---\nfile_format: mystnb\nkernelspec:\n  name: python3\n---\n"
+FRONT = """---
+file_format: mystnb
+kernelspec:
+  name: python3
+language_info:
+  name: python
+  pygments_lexer: ipython3
+---
+"""
 
 
 def cells(text: str) -> str:

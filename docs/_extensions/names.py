@@ -29,8 +29,12 @@ PAGES = {
 }
 #: Stands for a colon in the first line about an attribute: napoleon would take what is before it for a type.
 COLON = "\ue000"
-#: The bar of a ket outside of code and formulas, ``|j, m>``, which restructured text takes for a mark.
-KET = re.compile(r"(``.*?``|`[^`]*`)|(?<!\\)\|(?=[^|`>]*>)")
+#: What is left as it is, formulas and code, or else a bar: restructured text would take \|x\| and \|j, m> for marks.
+BAR = re.compile(
+    r"(^(?P<indent> *)\.\. math::.*\n(?:(?:(?P=indent) +.*)?(?:\n|\Z))*"
+    r"|^ *>>> .*(?:\n.*\S.*)*|``.*?``|`[^`]*`|\\\|)|\|",
+    re.MULTILINE,
+)
 
 
 def _entries(fence: re.Match[str]) -> str:
@@ -72,17 +76,13 @@ def _read(app: Any, docname: str, content: list[str]) -> None:
 
 
 def _before_napoleon(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
-    lines[:] = [line if line.lstrip().startswith(">>>") else KET.sub(_bar, line) for line in lines]
+    lines[:] = BAR.sub(lambda found: found[1] or r"\|", "\n".join(lines)).split("\n")
     if what in ("attribute", "property"):
         lines[0] = lines[0].replace(":", COLON)
 
 
 def _after_napoleon(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     lines[:] = [line.replace(COLON, ":") for line in lines]
-
-
-def _bar(found: re.Match[str]) -> str:
-    return found[1] or r"\|"
 
 
 def _find(app: Any, env: Any, node: Any, contnode: nodes.Element) -> nodes.Element | None:

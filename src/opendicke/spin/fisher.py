@@ -51,8 +51,9 @@ def fisher_information(
             degree of freedom less.
 
     Returns:
-        Dataset over state_time, the times of ``keep_states``, with ``qfi`` (component, component_), ``qfi_max``, its
-        ``axis`` (component) and, if sampled, ``_sem`` and ``_uncorrected`` of ``qfi`` and ``qfi_max``.
+        Dataset over state_time, the times of ``keep_states``, with ``qfi`` (``component``, ``component_``),
+        ``qfi_max``, its ``axis`` (``component``) and, if sampled, ``_sem`` and ``_uncorrected`` of ``qfi`` and
+        ``qfi_max``.
 
     Raises:
         TypeError, ValueError: if the dataset holds no states, none at one of ``times``, or fewer than two
