@@ -19,7 +19,7 @@ from opendicke.analysis.tunnelling import OrbitNotFoundError, instanton
 from opendicke.tunnelling.transition import STARTS, bistable_range
 
 #: (ω_c, κ) at ω_a = 1; g₋ over that of the tricritical point; shares of the way across the bistable phase.
-CAVITIES = ((1.0, 1.0), (3.0, 1.0), (1.0, 0.3))
+CAVITIES = ((1.0, 1.0), (3.0, 1.0))
 G_MINUS = (1.3, 2.0)
 SHARES = (0.25, 0.05, 0.6, 0.95)
 
