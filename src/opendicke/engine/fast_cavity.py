@@ -44,6 +44,11 @@ class FastPath(VacuumPath):
 
     resonant: NDArray[np.complex128]
 
+    def part(self, first: int, last: int) -> FastPath:
+        """Steps ``first`` to ``last`` − 1 of the path."""
+        lines, resonant = super().part(first, last), self.resonant[first:last]
+        return FastPath(lines.steps, lines.middle, lines.slope, self.ends[first : last + 1], resonant)
+
     @classmethod
     def silent(cls, steps: NDArray[np.float64]) -> FastPath:
         """No noise at all."""
@@ -52,7 +57,7 @@ class FastPath(VacuumPath):
 
     def start(self) -> FastPath:
         """The part of no length at the start."""
-        return FastPath(self.steps[:0], self.middle[:0], self.slope[:0], self.ends[:1], self.resonant[:0])
+        return self.part(0, 0)
 
 
 class FastNoise(OrnsteinUhlenbeck):
@@ -156,49 +161,69 @@ def step_weights(model, h):  # type: ignore[no-untyped-def]
 @inlined
 def step(model, h, weights, path, spin, mean):  # type: ignore[no-untyped-def]
     """One step of length h of the spin and of ᾱ, and whether it settled."""
-    omega_a, w, g_x, g_y = model
-    decay, e0, e1, e2, e3, first, square, area = weights
-    i0, i1, resonant, early, late = path
     start = pull(model, spin)
     start_slope = slow_slope(model, spin, start)
-    ringing = mean + 1j * start / w
-    # φ: its moments, what it leaves in resonance, its value at the start
-    f0, f1, f_resonant, f_early = (
-        i0 + ringing * e0,
-        i1 + ringing * first,
-        resonant + ringing * h * decay,
-        early + ringing,
-    )
+    phi = ring(model, h, weights, path, start, mean)
     new, end, end_slope = spin, start, start_slope
     mean_new = mean
     for _ in range(MOST_PASSES):
-        chi = 1j * g_x * g_y * (spin[2] + new[2])
-        pushed = chi * f0
-        rise = (end - pushed - start) / h
-        c2, c3 = (3 * rise - 2 * start_slope - end_slope) / h, (start_slope + end_slope - 2 * rise) / h**2
-        answer = (
-            start * e0 + start_slope * e1 + c2 * e2 + c3 * e3 + chi * (f0 - growth(1j * chi * h / w) * f_resonant) / w
-        )
-        answer -= 1j * (chi / w) ** 2 * f_early * (e1 - 2 / w * (e0 - h * decay))
-        mean_new = decay * mean - 1j * answer
-        total = start * h + start_slope * h**2 / 2 + c2 * h**3 / 3 + c3 * h**4 / 4 + chi * (h / 2 * f0 - f1)
-        a0 = (mean - mean_new - 1j * total) / w
-        lever = start_slope * h**3 / 12 + c2 * h**4 / 12 + c3 * h**5 * 3 / 40
-        a1 = (a0 - h / 2 * (mean + mean_new) - 1j * lever) / w + i1
-        a0 += i0
-        f_late = late + mean_new + 1j * end / w
-        shift = g_x * g_y * area * h / square * (abs(f_early) ** 2 + abs(f_late) ** 2)
-        half = g_x * a0.real, -g_y * a0.imag, 0.5 * (omega_a * h + shift)
-        tilt = 4 / h * g_x * a1.real, -4 / h * g_y * a1.imag
+        chi = 1j * model[2] * model[3] * (spin[2] + new[2])
+        ends = start, start_slope, end, end_slope
+        mean_new, one, two = answer(model, h, weights, path, phi, ends, chi, mean)
         before = new
-        new = rotated((half[0] - tilt[0], half[1] - tilt[1], half[2]), spin)
-        new = rotated((half[0] + tilt[0], half[1] + tilt[1], half[2]), new)
+        new = rotated(two, rotated(one, spin))
         end = pull(model, new)
         end_slope = slow_slope(model, new, end)
         moved = abs(new[0] - before[0]) + abs(new[1] - before[1]) + abs(new[2] - before[2])
         if moved <= SETTLED * (abs(new[0]) + abs(new[1]) + abs(new[2])):
             return True, new, mean_new
     return False, new, mean_new
+
+
+@inlined
+def ring(model, h, weights, path, start, mean):  # type: ignore[no-untyped-def]
+    """φ in a step: its moments, what it leaves in resonance, its value at the start. ``start`` is Λ there."""
+    decay, e0, first = weights[0], weights[1], weights[5]
+    i0, i1, resonant, early, _ = path
+    ringing = mean + 1j * start / model[1]
+    return i0 + ringing * e0, i1 + ringing * first, resonant + ringing * h * decay, early + ringing
+
+
+@inlined
+def answer(model, h, weights, path, phi, ends, chi, mean):  # type: ignore[no-untyped-def]
+    """ᾱ at the end of a step, and the two rotations that the spin makes.
+
+    Args:
+        path: of ξ in the step: its moments, what it leaves in resonance, its values at both ends.
+        phi: what ``ring`` says.
+        ends: Λ and its slow derivative at the start and at the end.
+        chi: by which φ moves Λ.
+        mean: ᾱ at the start.
+    """
+    omega_a, w, g_x, g_y = model
+    decay, e0, e1, e2, e3, _, square, area = weights
+    i0, i1, _, _, late = path
+    start, start_slope, end, end_slope = ends
+    f0, f1, f_resonant, f_early = phi
+    pushed = chi * f0
+    rise = (end - pushed - start) / h
+    c2, c3 = (3 * rise - 2 * start_slope - end_slope) / h, (start_slope + end_slope - 2 * rise) / h**2
+    answered = (
+        start * e0 + start_slope * e1 + c2 * e2 + c3 * e3 + chi * (f0 - growth(1j * chi * h / w) * f_resonant) / w
+    )
+    answered -= 1j * (chi / w) ** 2 * f_early * (e1 - 2 / w * (e0 - h * decay))
+    mean_new = decay * mean - 1j * answered
+    total = start * h + start_slope * h**2 / 2 + c2 * h**3 / 3 + c3 * h**4 / 4 + chi * (h / 2 * f0 - f1)
+    a0 = (mean - mean_new - 1j * total) / w
+    lever = start_slope * h**3 / 12 + c2 * h**4 / 12 + c3 * h**5 * 3 / 40
+    a1 = (a0 - h / 2 * (mean + mean_new) - 1j * lever) / w + i1
+    a0 += i0
+    f_late = late + mean_new + 1j * end / w
+    shift = g_x * g_y * area * h / square * (abs(f_early) ** 2 + abs(f_late) ** 2)
+    half = g_x * a0.real, -g_y * a0.imag, 0.5 * (omega_a * h + shift)
+    tilt = 4 / h * g_x * a1.real, -4 / h * g_y * a1.imag
+    one, two = (half[0] - tilt[0], half[1] - tilt[1], half[2]), (half[0] + tilt[0], half[1] + tilt[1], half[2])
+    return mean_new, one, two
 
 
 @inlined

@@ -93,7 +93,7 @@ def _propagate(model, w, steps, middle, slope, hits, start, floor, record):  # t
         if not least > floor:
             return i, least
         if hits[i] >= 0:
-            _keep(state, hits[i], record)
+            keep(state, hits[i], record)
         if i == steps.size:
             break
         z, whole = middle[i] - _scaled(0.5 * steps[i], slope[i]), steps[i]
@@ -124,7 +124,8 @@ def _propagate(model, w, steps, middle, slope, hits, start, floor, record):  # t
 
 
 @inlined
-def _keep(state, at, record):  # type: ignore[no-untyped-def]
+def keep(state, at, record):  # type: ignore[no-untyped-def]
+    """Write a state into the record."""
     frames, fields, pairs, shifts = record
     frames[at, 0, 0, 0], frames[at, 0, 1, 0], frames[at, 0, 2, 0] = state[0], state[1], state[2]
     frames[at, 0, 0, 1], frames[at, 0, 1, 1], frames[at, 0, 2, 1] = state[3], state[4], state[5]

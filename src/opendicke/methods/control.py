@@ -101,7 +101,7 @@ class ControlledSimulator(Simulator["NuHOPS"]):
 
 
 def _gaussian(problem: Problem, options: NuHOPS) -> GaussianSimulator:
-    method = GaussianTrajectories(1, seed=options.seed, point=options.point, step=options.step)
+    method = GaussianTrajectories(1, seed=options.seed, point=options.point, step=options.step, fast_cavity=False)
     return GaussianSimulator(Problem(problem.model, problem.state, problem.times), method)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from opendicke import checks
-from opendicke.model import DickeModel
+from opendicke.model import DickeModel, pair_of
 from opendicke.system import System
 
 #: By default steps follow the spin where |w| is this many times the spin's rates: the strong error of S/N is then below
@@ -23,6 +23,31 @@ def check_fast(system: System) -> bool:
         expected = "no True unless the model has one spin, one mode with a frequency or a loss, and constant real rates"
         raise checks.refuse("fast_cavity", expected, True, "Drives, thermal and squeezed light need False, too.")
     return True
+
+
+def takes_fast(wanted: bool | None, system: System, amplitude: float) -> bool:
+    """Whether steps follow the spin, as wanted or (None) where the cavity is fast.
+
+    Raises:
+        ValueError: if they are wanted and cannot be taken.
+    """
+    if wanted is not None:
+        return wanted and check_fast(system)
+    return system.is_everyday and is_fast(pair_of(system), amplitude)
+
+
+def step_within(rate: float, share: float, wanted: float | None, stop: float) -> float:
+    """The longest step: as wanted, or the ``share`` of one over the fastest ``rate``.
+
+    Raises:
+        ValueError: if one is wanted that is longer than one over the rate.
+    """
+    longest = 1 / rate if rate > 0 else math.inf
+    if wanted is None:
+        return min(share * longest, stop)
+    if wanted > longest:
+        raise checks.refuse("step", f"at most {longest:.3g}, one over the fastest rate of this problem", wanted)
+    return wanted
 
 
 def is_fast(model: DickeModel, amplitude: float) -> bool:

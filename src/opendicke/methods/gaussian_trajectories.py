@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opendicke import cavities, checks
+from opendicke.description import added
+from opendicke.engine.fast_cavity import FastNoise
+from opendicke.engine.fast_gaussian import FastPairFlow
 from opendicke.engine.gaussian_moments import Record
 from opendicke.engine.gaussian_network import NetworkFlow
 from opendicke.engine.gaussian_pair import PairFlow
@@ -21,6 +24,7 @@ from opendicke.ensemble.run import Ensemble, Sample
 from opendicke.ensemble.streams import stream
 from opendicke.integration import check_duration
 from opendicke.methods.classical import spin_rates
+from opendicke.methods.fast_cavity import is_fast, spin_rate, step_within, takes_fast
 from opendicke.methods.gauge import Gauge, phases_are_fixed, real_couplings
 from opendicke.methods.mean_field import drive_rate, field_rate
 from opendicke.methods.moving import STEP_TIMES_RATE, Light, check_bath, nodes_of, noise_step
@@ -29,7 +33,7 @@ from opendicke.methods.sampled import MEANS_KEPT, Sampled, Simulator, kept_rows,
 from opendicke.model import DickeModel, Model, check_model, pair_of
 from opendicke.observables.catalogue import CHANNELS
 from opendicke.problem import Limits, Problem, Solution
-from opendicke.states import SpinCoherent, parts_of
+from opendicke.states import SpinCoherent, field_sizes, parts_of
 from opendicke.system import System, as_system, fastest_rate
 from opendicke.words import Word
 
@@ -37,6 +41,8 @@ from opendicke.words import Word
 #: spins and modes (measured at the parameters of figure 1, t = 20, and with up to 8 spins and modes).
 SECONDS_PER_STEP, SECONDS_PER_SYSTEM_STEP, SECONDS_PER_CUBE = 7e-7, 4e-6, 1e-7
 MEMORY = 1e6
+#: Cost of a step that the spin sets, in steps that resolve the cavity (measured).
+FAST_COST = 20.0
 #: Share of excited atoms up to which a copy of an exact trajectory is close to it.
 MOST_EXCITED = 0.05
 #: Why a trajectory ends early.
@@ -68,7 +74,7 @@ class GaussianTrajectories(Sampled):
     one as it likes. Several spins and modes have vectors and matrices in the place of x, y, u, q.
 
     With the same ``seed``, ``point``, ``step`` and times, trajectory i runs along the noise of nuHOPS's trajectory i,
-    and stays close to it.
+    and stays close to it; unless steps follow the spin (``fast_cavity``), which draw noise of their own.
 
     **It is an approximation**, of leading order in 1/N: it becomes exact for N → ∞, and a mean spin is off by one or
     two, whatever N is (by 1/N per atom). ``<name>_sem`` is the sampling error alone. At few atoms, and close to where
@@ -82,12 +88,18 @@ class GaussianTrajectories(Sampled):
         trajectories: how many, >= 1. Standard errors fall as one over its square root.
         seed: non-negative integer; trajectory i of a seed is the same whoever runs it, and for any number of them.
         point: non-negative integer; streams of different points of a parameter study are independent.
-        step: longest noise step, in units of time; None for 0.16 over the fastest of the model's rates.
+        step: longest noise step, in units of time; None for 0.16 over the fastest of the model's rates. With
+            ``fast_cavity`` over that of the spin's rates, and at most one over it.
         precision: a target standard error (:class:`opendicke.Precision`); the run stops when it is met, and
             ``trajectories`` is then the most that are run.
         keep_trajectories: also return <S> and <a> of every trajectory, with dimension ``trajectory``.
         keep_states: some of the ``times``; also return the spin state of every trajectory at these times, as
             :class:`opendicke.NuHOPS` does. For one spin and one mode.
+        fast_cavity: True for steps that the spin sets, however fast the cavity: what follows the spin, what rings, and
+            the noise are integrated exactly in each. False for steps that resolve the cavity. None for the first where
+            :math:`|\kappa+i\omega_c|` is at least 20 times :math:`|\omega_a|` and the spin's precession in the field,
+            and the second elsewhere. Everyday models that start without squeezed light only. The answer's
+            ``fast_cavity`` tells which it was.
 
     Raises:
         ValueError, TypeError: for an option out of range; for other states, light more squeezed than classical noise,
@@ -113,12 +125,18 @@ class GaussianTrajectories(Sampled):
     precision: Precision | None = None
     keep_trajectories: bool = False
     keep_states: tuple[float, ...] = ()
+    fast_cavity: bool | None = field(default=None, metadata=added("0.2", neutral=False))
 
     kept: ClassVar[dict[str, str]] = MEANS_KEPT
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "keep_states", checks.some_times("keep_states", self.keep_states))
+        checks.set_flag(self, "fast_cavity", optional=True)
+
+    def settled(self, problem: Problem) -> GaussianTrajectories:
+        """With the steps that it takes here."""
+        return replace(self, fast_cavity=_is_fast(problem, self))
 
     def limits(self, model: Model) -> Limits:
         """Takes any model or system with classical light; see :class:`opendicke.problem.Limits`."""
@@ -129,7 +147,10 @@ class GaussianTrajectories(Sampled):
                 check_bath(mode)
         except ValueError as problem:
             return Limits(False, False, str(problem), 0.0, 0.0)
-        steps = 1 / self.step if self.step is not None else fastest_rate(system) / STEP_TIMES_RATE
+        rate = fastest_rate(system)
+        if system.is_everyday and (self.fast_cavity or (self.fast_cavity is None and is_fast(pair_of(system), 1.0))):
+            rate = FAST_COST * spin_rate(pair_of(system), 1.0)
+        steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE
         size = sum(system.shape)
         seconds = SECONDS_PER_STEP if system.is_everyday else SECONDS_PER_SYSTEM_STEP + SECONDS_PER_CUBE * size**3
         return Limits(True, False, REASON, MEMORY, steps * seconds)
@@ -142,7 +163,8 @@ class GaussianTrajectories(Sampled):
         return GaussianSimulator(problem, self)
 
     def finish(self, problem: Problem, ensemble: Ensemble, solution: Solution) -> None:
-        """Add the states that were kept."""
+        """Say which steps were taken, and add the states that were kept."""
+        solution.attrs["fast_cavity"] = int(_is_fast(problem, self))
         if self.keep_states:
             kept_states(ensemble, solution, problem.times[kept_rows(problem.times, self.keep_states)])
 
@@ -159,13 +181,15 @@ class GaussianSimulator(Simulator[GaussianTrajectories]):
         spins, self._modes = _parts(problem)
         check_duration(problem, max(fastest_rate(given), field_rate(given, problem.start), drive_rate(given, stop)))
         system, self._gauge = _real(given)
-        super().__init__(problem, options, noise_step(system, options.step, stop))
+        self.fast = _is_fast(problem, options)
+        super().__init__(problem, options, _step(problem, system, options.step, self.fast))
         self._atoms = np.array([float(spin.n_atoms) for spin in system.spins])
         self._frames = np.array([self._gauge.frame(spin.frame()) for spin in spins])
         self._flow: PairFlow | NetworkFlow
         if system.is_everyday:
-            self._noise = OrnsteinUhlenbeck(self.steps, system.modes[0].omega_c, system.modes[0].kappa)
-            self._flow = _pair_flow(pair_of(system))
+            noise = FastNoise if self.fast else OrnsteinUhlenbeck
+            self._noise = noise(self.steps, system.modes[0].omega_c, system.modes[0].kappa)
+            self._flow = _pair_flow(pair_of(system), self.fast)
         else:
             self._lights = [Light(mode, self.steps) for mode in system.modes]
             self._flow = _network_flow(system, self._lights, self.steps)
@@ -177,7 +201,10 @@ class GaussianSimulator(Simulator[GaussianTrajectories]):
 
     def __call__(self, index: int) -> Sample:
         """Trajectory ``index``, start to end."""
-        record, least, end = self._run(self.stream(index), self.steps.size)
+        try:
+            record, least, end = self._run(self.stream(index), self.steps.size)
+        except ArithmeticError as failure:
+            raise self.stopped(index, 0, failure) from None
         if end <= self.steps.size:
             raise self.stopped(index, end, TrajectoryFailure(TOO_MANY, end))
         return self._sample(record, {"largest_excitation": 0.5 - least})
@@ -252,10 +279,29 @@ def _real(system: System) -> tuple[System, Gauge]:
     return model.system, gauge
 
 
-def _pair_flow(model: DickeModel) -> PairFlow:
+def _is_fast(problem: Problem, options: GaussianTrajectories) -> bool:
+    """Whether steps follow the spin."""
+    system, _ = _real(problem.system)
+    squeezed = any(isinstance(mode, cavities.Squeezed) for mode in _parts(problem)[1])
+    if squeezed and options.fast_cavity:
+        raise checks.refuse("fast_cavity", "no True with a cavity that starts Squeezed", True)
+    amplitude = field_sizes(problem.start, *system.shape)[0] + 1
+    return not squeezed and takes_fast(options.fast_cavity, system, amplitude)
+
+
+def _step(problem: Problem, system: System, wanted: float | None, fast: bool) -> float:
+    """The longest noise step; ``system`` is the problem's with real couplings."""
+    stop = float(problem.times[-1])
+    if not fast:
+        return noise_step(system, wanted, stop)
+    amplitude = field_sizes(problem.start, *system.shape)[0] + 1
+    return step_within(spin_rate(pair_of(system), amplitude), STEP_TIMES_RATE, wanted, stop or 1.0)
+
+
+def _pair_flow(model: DickeModel, fast: bool = False) -> PairFlow:
     root = math.sqrt(model.n_atoms)
     rates = model.omega_a, (model.g_minus + model.g_plus) / root, (model.g_minus - model.g_plus) / root
-    return PairFlow(model.n_atoms, rates, complex(model.kappa, model.omega_c))
+    return (FastPairFlow if fast else PairFlow)(model.n_atoms, rates, complex(model.kappa, model.omega_c))
 
 
 def _network_flow(system: System, lights: list[Light], steps: NDArray[np.float64]) -> NetworkFlow:

@@ -20,7 +20,7 @@ from opendicke.engine.wigner import VacuumNoise, VacuumPath, WignerFlow
 from opendicke.ensemble.run import Ensemble, Sample
 from opendicke.ensemble.streams import stream
 from opendicke.methods.classical import coupling_sizes, field_rates, products, spin_rates, turning, word_products
-from opendicke.methods.fast_cavity import check_fast, is_fast, spin_rate, strongest_pull
+from opendicke.methods.fast_cavity import is_fast, spin_rate, step_within, strongest_pull, takes_fast
 from opendicke.methods.moving import nodes_of
 from opendicke.methods.precision import Precision
 from opendicke.methods.sampled import Sampled, Simulator, point_kept, words_averaged
@@ -354,9 +354,7 @@ def reordered(spin: NDArray[np.float64], a: NDArray[np.complex128]) -> NDArray[n
 def _is_fast(problem: Problem, options: TruncatedWigner) -> bool:
     """Whether steps follow the spin."""
     system = problem.system
-    if options.fast_cavity is not None:
-        return options.fast_cavity and check_fast(system)
-    return system.is_everyday and is_fast(pair_of(system), field_sizes(problem.start, *system.shape)[0] + 1)
+    return takes_fast(options.fast_cavity, system, field_sizes(problem.start, *system.shape)[0] + 1)
 
 
 def _step(problem: Problem, wanted: float | None, fast: bool = False) -> float:
@@ -364,12 +362,7 @@ def _step(problem: Problem, wanted: float | None, fast: bool = False) -> float:
     system, stop = problem.system, float(problem.times[-1]) or 1.0
     amplitudes = field_sizes(problem.start, *system.shape)
     rate = spin_rate(problem.model, amplitudes[0] + 1) if fast else _fastest_rate(system, amplitudes, stop)
-    longest = 1 / rate if rate > 0 else math.inf
-    if wanted is None:
-        return min(STEP_TIMES_RATE * longest, stop)
-    if wanted > longest:
-        raise checks.refuse("step", f"at most {longest:.3g}, one over the fastest rate of this problem", wanted)
-    return wanted
+    return step_within(rate, STEP_TIMES_RATE, wanted, stop)
 
 
 def _fastest_rate(system: System, amplitudes: list[float], stop: float) -> float:
