@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import qutip
 from scipy import stats
 from scipy.linalg import expm, expm_frechet
 
@@ -269,6 +270,53 @@ def test_where_auto_takes_it(change: dict[str, Any], follows: bool) -> None:
     problem = Problem(FAR.replace(**change), od.Normal(), np.array([1.0]))
     assert od.NuHOPS(1).settled(problem).hierarchy == ("dressed" if follows else "plain")
     assert field_follows(problem.model, problem.state) == follows
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside"),
+    [({"g_minus": 12.8, "g_plus": 12.8}, {"g_minus": 13.0, "g_plus": 13.0}),  # 15G² = 9830 and 10140
+     ({"kappa": 2.1}, {"kappa": 2.2}),  # 1.5G²/ω_c = 2.16
+     ({"g_minus": 12.5, "g_plus": 12.5, "kappa": 9.3}, {"g_minus": 12.5, "g_plus": 12.5, "kappa": 9.45}),  # and 9.375
+     ({"omega_a": 1.34}, {"omega_a": 1.37}),  # it grows at √(ω_a(G²/ω_c − ω_a)), a quarter of ω_a = 1.355
+     ({"n_atoms": 100}, {"n_atoms": 99})],
+)  # fmt: skip
+def test_where_auto_takes_it_to_a_few_percent(inside: dict[str, Any], outside: dict[str, Any]) -> None:
+    """Both sides of each inequality."""
+    assert field_follows(FAR.replace(**inside), od.Normal())
+    assert not field_follows(FAR.replace(**outside), od.Normal())
+
+
+def test_how_near_to_a_pole_auto_takes_it() -> None:
+    """0.3 from it, and 0.3√N = 9.5 in the field; from both poles."""
+    near, far = (od.SpinCoherent(np.pi, alpha=alpha) for alpha in (9.4j, 9.6j))
+    assert field_follows(FAR, near)
+    assert not field_follows(FAR, far)
+    upside = FAR.replace(omega_a=-1.0)
+    for model, pole, sign in ((FAR, np.pi, -1), (upside, 0.0, 1)):
+        near, far = (od.SpinCoherent(pole + sign * angle) for angle in (0.29, 0.31))
+        assert field_follows(model, near)
+        assert not field_follows(model, far)
+    assert not field_follows(FAR, od.SpinCoherent(np.pi, cavity=od.cavities.Fock(1)))
+
+
+@pytest.mark.parametrize(("g_minus", "g_plus"), [(7.0, 4.0), (4.0, 7.0), (6.0, 6.0), (12.0, 0.5)])
+def test_growth_is_that_of_the_moments(g_minus: float, g_plus: float) -> None:
+    """The linear equations of <a>, <a†>, <b> and <b†> from QuTiP's operators: H with S_- = √N b, and the loss."""
+    model = FAR.replace(omega_a=1.2, omega_c=3.0, kappa=0.7, g_minus=g_minus, g_plus=g_plus)
+    a, b = (qutip.tensor(*pair) for pair in ((qutip.destroy(4), qutip.qeye(4)), (qutip.qeye(4), qutip.destroy(4))))
+    hamiltonian = 3.0 * a.dag() * a + 1.2 * b.dag() * b + g_minus * (a.dag() * b + a * b.dag())
+    hamiltonian += g_plus * (a.dag() * b.dag() + a * b)
+    low = qutip.tensor(qutip.basis(4, 0), qutip.basis(4, 0))
+    kets = [low, a.dag() * low, b.dag() * low]
+    rows = []
+    for operator in (a, a.dag(), b, b.dag()):
+        loss = 0.7 * (2 * a.dag() * operator * a - a.dag() * a * operator - operator * a.dag() * a)
+        change = 1j * (hamiltonian * operator - operator * hamiltonian) + loss
+        up = [complex(low.overlap(change * kets[i])) for i in (1, 2)]
+        down = [complex(kets[i].overlap(change * low)) for i in (1, 2)]
+        rows.append([up[0], down[0], up[1], down[1]])
+    expected = float(np.linalg.eigvals(np.array(rows)).real.max())
+    np.testing.assert_allclose(_growth(model), expected, rtol=0, atol=1e-10)
 
 
 def test_auto_leaves_states_that_stay_together_to_the_plain_one() -> None:
