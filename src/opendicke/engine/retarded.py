@@ -115,15 +115,16 @@ def turned_coupling(m, big_g, big_d):  # type: ignore[no-untyped-def]
 
 @inlined
 def driven(moving, steps, first, last, span, model):  # type: ignore[no-untyped-def]
-    """Means over noise steps of the field beside the spins', and of what drives S^x and S^y; the rates to ``model``."""
+    """Means over noise steps: the field beside the spins', what drives S^x and S^y, ω_a, G/√N and D/√N."""
     if moving is None:
-        return 0j, 0.0, 0.0
-    field, x, y = 0j, 0.0, 0.0
+        return 0j, 0.0, 0.0, model[1], model[4], model[5]
+    field, x, y, omega_a, big_g, big_d = 0j, 0.0, 0.0, 0.0, 0.0, 0.0
     for at in range(first, last):
         share = steps[at] / span
         there, push = met(moving, at, 0.5 * steps[at], 0j, model)
         field, x, y = field + share * there, x + share * push[0], y + share * push[1]
-    return field, x, y
+        omega_a, big_g, big_d = omega_a + share * model[1], big_g + share * model[4], big_d + share * model[5]
+    return field, x, y, omega_a, big_g, big_d
 
 
 # fmt: off
@@ -185,7 +186,7 @@ def carry(steps, middle, moving, first, last, merge, field, model, moments, more
         along = area / h - 1j * average.conjugate()
         across = -1j * (alpha_d * forgotten / h + pull * (h - forgotten) / (w * h) + b0)
         if moving is not None:
-            omega_a, big_g, big_d = model[1], model[4], model[5]
+            _, _, _, omega_a, big_g, big_d = outside
             along, across = along - 1j * outside[0].conjugate(), across - 1j * outside[0]
         ax, ay = big_g * (along + across), -1j * big_d * (along - across)
         if moving is not None:
