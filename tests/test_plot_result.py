@@ -12,6 +12,7 @@ from matplotlib.collections import QuadMesh
 import opendicke as od
 from opendicke import files
 from opendicke.cli import main
+from opendicke.plots import bloch
 from opendicke.plots.result import drawable
 
 MODEL = od.DickeModel.balanced(n_atoms=10, omega_a=1.0, omega_c=2.5, kappa=0.5, coupling=2.0)
@@ -57,6 +58,14 @@ def test_an_answer_is_a_sphere_the_spin_and_photons(answer: xr.Dataset) -> None:
     )
 
 
+def test_the_dot_on_the_sphere_is_the_start(answer: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    marked = []
+    monkeypatch.setattr(bloch, "mark", lambda axes, point, *others, **options: marked.append(point))
+    od.plot(answer, "bloch")
+    expected = [[float(answer[name][0]) / 5 for name in ("Sx", "Sy", "Sz")]]
+    np.testing.assert_allclose(marked, expected, rtol=0, atol=1e-12)
+
+
 def test_a_notebook_shows_it(answer: xr.Dataset) -> None:
     """Without pyplot, by the hook that IPython asks for; `make test-dist` looks in a kernel."""
     assert od.plot(answer, "Sz")._repr_png_().startswith(b"\x89PNG")
@@ -89,6 +98,10 @@ def test_methods_are_compared_with_the_reference() -> None:
     (sampled,) = [line for line in deviation.lines if line.get_label() == "TruncatedWigner"]
     np.testing.assert_array_equal(sampled.get_ydata(), table.Sz_z.sel(solver="TruncatedWigner"))
     assert "Lindblad" in deviation.get_title()
+    row = table.sel(solver="TruncatedWigner")
+    assert bands(values) == [
+        (float((row.Sz - 2 * row.Sz_sem).min()), float((row.Sz + 2 * row.Sz_sem).max())),
+    ]
     without = od.compare(MODEL, START, TIMES, [od.Lindblad(), od.MeanField()], ["Sz"], progress=False)
     assert len(od.plot(without).axes) == 1  # no standard errors, no distance in them
 
@@ -116,6 +129,18 @@ def test_one_parameter_makes_curves_or_a_map_or_points(plane: xr.Dataset) -> Non
     axes = od.plot(many, ["Sz"]).axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("coupling", "time")
     np.testing.assert_array_equal(axes.collections[0].get_array(), many.Sz.transpose("time", "coupling"))
+
+
+@pytest.mark.parametrize("ending", ["_sem", "_error"])
+def test_points_have_bars_of_two_errors_to_either_side(ending: str) -> None:
+    values, errors = np.array([1.0, 2.0, 4.0]), np.array([0.1, 0.2, 0.3])
+    data = xr.Dataset({"x": ("kappa", values), f"x{ending}": ("kappa", errors)}, {"kappa": [0.1, 0.2, 0.5]})
+    figure = od.plot(data)
+    (axes,) = figure.axes
+    (bars,) = axes.collections
+    ends = np.array(bars.get_segments())[:, :, 1]
+    np.testing.assert_allclose(ends, np.stack([values - 2 * errors, values + 2 * errors], axis=-1), rtol=0, atol=1e-12)
+    assert figure.get_suptitle().endswith("bands and bars: ±2 standard errors")
 
 
 def test_other_results_are_drawn_as_what_they_are(answer: xr.Dataset) -> None:

@@ -39,7 +39,7 @@ def test_everything_that_a_model_can_have_is_shown() -> None:
         r"{g_+}(t) &= 0\,(0) \to 2\,(1)",
         r"\left[-0.2\,S^+ + 0.1i\,a^\dagger + \mathrm{h.c.}\right]",
         r"2\times 0.25\,(0.5+1)\,\mathcal{D}[a]\rho + 2\times 0.25\times 0.5\,\mathcal{D}[a^\dagger]\rho",
-        r"- 0.25\left[0.3\,(2a^\dagger\rho a^\dagger",
+        r"- 0.25\left[0.3\,(2a^\dagger\rho a^\dagger - a^\dagger{}^2\rho - \rho a^\dagger{}^2) + \mathrm{h.c.}\right]",
     ):
         assert part in shown
     assert shown.count("{") == shown.count("}")
@@ -64,6 +64,7 @@ def test_a_system_numbers_its_spins_and_modes() -> None:
         (od.SpinSqueezed(1.0, 0.0, 0.2),
          r"e^{-i\,0.2\,(S\cdot e_\theta)^2/2}|\theta{=}1,\phi{=}0\rangle \otimes |0\rangle"),
         (od.cavities.Squeezed(0.5, math.pi, 2.0), r"D(2)\,S(0.5e^{i\,\pi})|0\rangle"),
+        (od.cavities.Thermal(0.1, 2.0), r"D(2)\,\rho_{\bar n=0.1}\,D(2)^\dagger"),
         (od.cavities.Cat(2.0, math.pi),
          r"\tfrac{1}{\mathcal{N}}\left(|\alpha\rangle + e^{i\,\pi}|{-\alpha}\rangle\right)_{\alpha=2}"),
         (od.SpinSuperposition(((0.0, 0.0), (1.0, 0.5)), (1.0, -1j)),
@@ -102,6 +103,9 @@ def test_a_report_tells_numbers_cost_and_provenance() -> None:
     relative = float(re.findall(r"n_photon .* ([\d.]+)\n", told)[0])
     root = math.sqrt(float((result.n_photon_sem**2).sum() / (result.n_photon**2).sum()))
     assert relative == pytest.approx(root, rel=0.05)
+    complex_one = float(re.findall(r" a  .* ([\d.]+)\n", told)[0])  # of both parts
+    root = math.sqrt(float((np.abs(result.a_sem) ** 2).sum() / (np.abs(result.a) ** 2).sum()))
+    assert complex_one == pytest.approx(root, rel=0.05)
     for part in ("n_atoms 100", "seed 3", "approximate: Neglects", "trajectories  20", f"opendicke {od.__version__}"):
         assert part in told
     assert not od.report(result).warnings
@@ -138,6 +142,38 @@ def test_a_report_of_methods_and_of_a_sweep() -> None:
     assert re.search(r"swept over coupling +3, from 0.5 to 2\n", told)
     least, most = (float(np.asarray(found)) for found in (swept.Sz[:, -1].min(), swept.Sz[:, -1].max()))
     assert f"{least:.4g} … {most:.4g}" in told
+
+
+def test_a_report_of_a_sweep_takes_the_sum_or_the_largest_and_warns_of_any_point() -> None:
+    model = MODEL.replace(n_atoms=4, g_plus=0.5)
+    swept = od.sweep(model, {"coupling": [0.5, 1.0]}, START, [0.0, 1.0], od.MeanField(), ["Sz"], progress=False)
+    told = {
+        "wall_time_s": [1.0, 2.0],
+        "largest_states": [30, 20],
+        "photons": [5, 7],
+        "precision_reached": [True, False],
+    }
+    swept = swept.assign({name: ("coupling", values) for name, values in told.items()})
+    swept["unphysical_from"] = ("coupling", [0.7, 0.2])
+    swept.attrs["failed_trajectories"] = '[["trajectory 3: why", "trajectory 5: why"], []]'
+    found = od.report(swept)
+    for row in (r"wall time, s +3\n", r"spin states +30\n", r"photon states +7(\n|$)"):
+        assert re.search(row, str(found))
+    assert found.warnings == (
+        "2 trajectories failed and are not in the averages",
+        "the precision that was asked for is not reached everywhere",
+        "the moments are those of no quantum state from t = 0.2 on",
+    )
+    swept["precision_reached"] = ("coupling", [True, True])
+    assert len(od.report(swept).warnings) == 2
+
+
+def test_a_report_counts_the_methods_that_gave_no_answer() -> None:
+    methods = [od.MeanField(), od.Lindblad(photons=2), od.Schroedinger()]  # the last for a model without losses only
+    table = od.compare(MODEL.replace(n_atoms=4), START, [0.0, 1.0], methods, ["Sz"], progress=False)
+    lacking = sum(bool(one) for one in table.refusal.values)
+    assert 0 < lacking < 3
+    assert od.report(table).warnings == (f"{lacking} of the methods gave no answer",)
 
 
 def test_what_is_no_result_is_refused() -> None:
