@@ -46,7 +46,8 @@ def marks(path: NoisePath, times: int) -> NDArray[np.int64]:
 
 
 def run(parameters: Dynamics, longest: float, path: NoisePath, times: int) -> NDArray[np.float64]:
-    return propagate_strides(start(FRAME, 0.2j), parameters, longest, path, marks(path, times), times)
+    fastest, hits = math.hypot(parameters.omega_c, parameters.kappa), marks(path, times)
+    return propagate_strides(start(FRAME, 0.2j), parameters, longest, fastest, path, hits, times)
 
 
 def test_strides_follow_the_hierarchy() -> None:
@@ -195,9 +196,9 @@ def test_a_path_of_what_moves_is_the_hierarchys() -> None:
 @pytest.mark.parametrize(
     ("changes", "options", "reason"),
     [
-        ({"omega_c": 2.5}, {}, "has to be 10"),
-        ({"kappa": 0.1}, {}, "kappa 2 times"),
-        ({"omega_c": od.Ramp((0.0, 1.0), (100.0, 101.0))}, {}, "omega_c or kappa moves"),
+        ({"omega_c": 2.5}, {}, "of 10 and"),
+        ({"kappa": 0.1}, {}, "and kappa of 2 times"),
+        ({"omega_c": od.Ramp((0.0, 1.0), (100.0, 101.0))}, {}, "omega_c or kappa that moves"),
         ({}, {"dtype": "float32"}, "double precision"),
         ({}, {"control": "gaussian"}, "Gaussian copies"),
     ],
@@ -207,6 +208,16 @@ def test_what_strides_do_not_solve_is_refused(changes: dict[str, Any], options: 
     method = od.NuHOPS(2, hierarchy="strides", **options)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=f"hierarchy: expected .*{reason}"):
         od.solve(model.replace(**changes), od.Normal(), [1.0], method)
+
+
+def test_limits_say_in_advance_what_is_refused() -> None:
+    model = od.DickeModel.balanced(n_atoms=100, omega_a=1.0, omega_c=100.0, kappa=15.0, coupling=8.0)
+    method = od.NuHOPS(2, hierarchy="strides")
+    assert method.limits(model).possible
+    assert 1e-4 < method.limits(model).seconds < 0.1
+    told = method.limits(model.replace(kappa=1.5))
+    assert not told.possible
+    assert "here 100 and 1.5" in told.reason
 
 
 def test_edges() -> None:

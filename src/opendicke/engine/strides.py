@@ -48,7 +48,7 @@ FORETOLD, POOR, TRIES = 0.3, 4.0, 3
 SHRINK, GROW, CAREFUL = 0.4, 1.5, 0.125
 #: The boost of a stride times the width of ψ: <Λ> is known to the third cumulant in it.
 MOST_SWEPT = 0.5
-#: Noise steps are put together up to this angle of the cavity.
+#: Noise steps are put together up to this angle.
 FINE_TURN = 0.5
 #: The window reaches this much further than ψ, and two blocks more; a stride in which ψ comes to its end is done anew
 #: in a wider one, up to so much.
@@ -99,11 +99,14 @@ def propagate_strides(
     state: StrideState,
     dynamics: Dynamics,
     longest: float,
+    fastest: float,
     path: NoisePath,
     record_after: NDArray[np.int64],
     rows: int,
 ) -> NDArray[np.float64]:
     """Carry ``state`` along ``path`` in place, as ``trajectory.propagate`` does, in strides of at most ``longest``.
+
+    Noise steps are put together to fine ones as long as these times the rate ``fastest`` stay small.
 
     Raises:
         TrajectoryFailure: at a non-finite number, or when the window outgrows the memory limit.
@@ -113,7 +116,7 @@ def propagate_strides(
     moving = path.moving.arrays() if isinstance(path, MovingPath) else None
     if moving is not None and path.steps.size:
         constants[1:6] = moving.rates[0, 0, :5]
-    angle = math.hypot(constants[2], constants[3]) * float(path.steps.max(initial=0.0))
+    angle = fastest * float(path.steps.max(initial=0.0))
     merge = max(1, int(FINE_TURN / angle)) if angle > 0 else 1
     outcome, step = CROWDED, 0
     while outcome == CROWDED:

@@ -68,7 +68,7 @@ class HierarchySimulator(Simulator["NuHOPS"], Generic[State]):
     hint = "Try a smaller step or tol, or a larger max_memory."
 
     def __init__(self, problem: Problem, options: NuHOPS, finest: float | None = None) -> None:
-        check_duration(problem, _turning(problem))
+        check_duration(problem, turning(problem))
         model, self._gauge = real_couplings(problem.model)
         self.dynamics = _dynamics(model, options)
         super().__init__(problem, options, noise_step(model.system, options.step or finest, float(problem.times[-1])))
@@ -185,7 +185,7 @@ class NuHOPSSimulator(HierarchySimulator[TrajectoryState]):
         return peaks, {"right_hand_sides": int(state.work[SWEEPS]), "dropped_weight": float(state.gauge[DROPPED])}
 
 
-def _turning(problem: Problem) -> float:
+def turning(problem: Problem) -> float:
     """The rate at which the field there is at the start, that of drives or thermal light turns the spins."""
     model, stop = problem.model, float(problem.times[-1])
     coupling = signals.largest(model.g_minus) + signals.largest(model.g_plus)

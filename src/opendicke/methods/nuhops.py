@@ -27,7 +27,7 @@ from opendicke.methods.sampled import (
     kept_rows,
     kept_states,
 )
-from opendicke.methods.strides import StrideSimulator
+from opendicke.methods.strides import StrideSimulator, strides_cost, strides_refused
 from opendicke.methods.weak_damping import MOST_ATOMS, check_conservation, check_memory, forgets_slowly, weakly_damped
 from opendicke.model import Model, check_model, pair_of, several
 from opendicke.problem import Limits, Problem, Solution
@@ -171,13 +171,16 @@ class NuHOPS(Sampled):
             check_bath(real_couplings(model)[0])
         except ValueError as problem:
             return Limits(False, True, str(problem), 0.0, 0.0)
-        if self.hierarchy == "dressed" and (refusal := dressing_refused(model)):
+        refused = {"dressed": dressing_refused, "strides": strides_refused}.get(self.hierarchy)
+        if refused is not None and (refusal := refused(model)):
             return Limits(False, True, refusal, 0.0, 0.0)
         levels = DRESSED_LEVELS if self.hierarchy == "dressed" else TYPICAL_LEVELS
         cells = min(model.n_atoms + 1, TYPICAL_STATES) * levels
         rate = fastest_rate(model.system)
         steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE
         seconds = steps * (SECONDS_PER_STEP + SECONDS_PER_CELL * cells)
+        if self.hierarchy == "strides":
+            seconds = strides_cost(model)
         reason = "Exact: statistical errors fall as one over the root of the number of trajectories."
         if self.control == "gaussian" or (self.control == "auto" and model.n_atoms >= WORTHWHILE):
             seconds += steps * COPIES * model.n_atoms ** (1 / 3) * COPY_SECONDS_PER_STEP
