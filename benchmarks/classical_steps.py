@@ -13,7 +13,8 @@ from opendicke.methods.truncated_wigner import WignerSimulator
 from opendicke.problem import Problem
 
 UNTIL, ROUNDS = 10.0, 9
-FREQUENCIES = (2.5, 25.0, 250.0, 2500.0)
+#: Gaussian steps that the spin sets do not settle where the cavity is no faster than it.
+FREQUENCIES = {"wigner": (2.5, 25.0, 250.0, 2500.0), "gaussian": (25.0, 250.0, 2500.0)}
 
 
 def simulator(which: str, omega_c: float, fast: bool) -> WignerSimulator | GaussianSimulator:
@@ -29,7 +30,7 @@ def simulator(which: str, omega_c: float, fast: bool) -> WignerSimulator | Gauss
 def costs(which: str) -> None:
     """Milliseconds per trajectory, and steps."""
     rows = []
-    for omega_c in FREQUENCIES:
+    for omega_c in FREQUENCIES[which]:
         both = [simulator(which, omega_c, fast) for fast in (False, True)]
         works: list[Callable[[], object]] = [lambda one=one: one(0) for one in both]  # type: ignore[misc]
         slow, quick = 1e3 * np.median(interleaved(works, ROUNDS), axis=0)
@@ -40,7 +41,7 @@ def costs(which: str) -> None:
 
 def main() -> None:
     """Both tables."""
-    for which in ("wigner", "gaussian"):
+    for which in FREQUENCIES:
         print(f"\n{which}\n")
         costs(which)
 
