@@ -45,7 +45,8 @@ nb_execution_mode = "cache"
 nb_execution_cache_path = str(cache_of(HERE.parent))
 nb_execution_in_temp = True
 nb_execution_show_tb = True
-nb_execution_timeout = 300
+# Seconds a cell: a busy machine is no error.
+nb_execution_timeout = 1800
 nb_merge_streams = True
 nb_mime_priority_overrides = [("html", "text/html", 0)]
 
