@@ -41,6 +41,9 @@ nitpick_ignore_regex = [
 myst_enable_extensions = ["amsmath", "deflist", "dollarmath"]
 myst_heading_anchors = 4
 myst_links_external_new_tab = False
+# Results may hold formulas, as in a notebook: $…$.
+myst_mathjax_classes = "tex2jax_process|mathjax_process|math|output_area|text_html"
+mathjax3_config = {"tex": {"inlineMath": [["$", "$"], ["\\(", "\\)"]]}}
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(cache_of(HERE.parent))
 nb_execution_in_temp = True
