@@ -155,12 +155,12 @@ def test_a_report_of_a_sweep_takes_the_sum_or_the_largest_and_warns_of_any_point
     }
     swept = swept.assign({name: ("coupling", values) for name, values in told.items()})
     swept["unphysical_from"] = ("coupling", [0.7, 0.2])
-    swept.attrs["failed_trajectories"] = '[["trajectory 3: why", "trajectory 5: why"], []]'
+    swept.attrs["failed_trajectories"] = '[["trajectory 3: why", "trajectory 5: why"], ["trajectory 0: why"]]'
     found = od.report(swept)
     for row in (r"wall time, s +3\n", r"spin states +30\n", r"photon states +7(\n|$)"):
         assert re.search(row, str(found))
     assert found.warnings == (
-        "2 trajectories failed and are not in the averages",
+        "3 trajectories failed and are not in the averages",
         "the precision that was asked for is not reached everywhere",
         "the moments are those of no quantum state from t = 0.2 on",
     )

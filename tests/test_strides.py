@@ -198,6 +198,7 @@ def test_a_path_of_what_moves_is_the_hierarchys() -> None:
     [
         ({"omega_c": 2.5}, {}, "of 10 and"),
         ({"kappa": 0.1}, {}, "and kappa of 2 times"),
+        ({"g_plus": od.Ramp((0.0, 1.0), (4.0, 36.0))}, {}, "and kappa of 2 times the spins' rate 15.8"),
         ({"omega_c": od.Ramp((0.0, 1.0), (100.0, 101.0))}, {}, "omega_c or kappa that moves"),
         ({}, {"dtype": "float32"}, "double precision"),
         ({}, {"control": "gaussian"}, "Gaussian copies"),
