@@ -47,7 +47,7 @@ from opendicke.engine.noise import NoisePath
 from opendicke.engine.wigner import rotated
 
 #: A step is done when a pass moves the axis of the spin, and x, by less than this; passes that a step may take.
-SETTLED, MOST_PASSES = 1e-9, 40
+SETTLED, MOST_PASSES = 1e-7, 40
 
 
 class FastPairFlow(PairFlow):
