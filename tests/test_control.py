@@ -4,6 +4,7 @@ Statistical tests have fixed seeds and say how often a correct method fails them
 """
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -224,6 +225,10 @@ def test_means_and_batches_are_one_and_the_attrs_tell(tmp_path: Path) -> None:
     told = json.loads(answer.attrs["variance_reduction"])["Sx"]
     np.testing.assert_allclose(told, np.median(gain**2), rtol=0.01, atol=0)
     assert answer.attrs["failed_copies"] == 0
+    shown = str(od.report(answer))
+    assert re.search(r"how it ran +hierarchy plain, control gaussian\n", shown)
+    assert re.search(rf"Gaussian copies +{answer.attrs['copies']:g}\n +failed copies +0\n", shown)
+    assert re.search(rf"variance reduced by +Sx {told:g}, ", shown)
     # the same trajectories: means differ by what chance made of the plain ones, within 4.5 of their errors
     assert (np.abs(answer.Sx - plain.Sx) < 4.5 * plain.Sx_sem).all()
 
@@ -249,9 +254,10 @@ def test_nothing_changes_without_it() -> None:
 
 def test_states_without_copies_are_refused() -> None:
     fock = od.SpinCoherent(0.4, cavity=od.cavities.Fock(1))
-    with pytest.raises(ValueError, match="coherent, Thermal or Squeezed cavity"):
-        od.solve(FEW, fock, [0.1], od.NuHOPS(1, control="gaussian"), ["Sx"])
-    with pytest.raises(ValueError, match="control"):
+    for state in (fock, od.Dicke(0.0)):
+        with pytest.raises(ValueError, match=r"coherent, Thermal or Squeezed cavities .*: control=None, or"):
+            od.solve(FEW, state, [0.1], od.NuHOPS(1, control="gaussian"), ["Sx"])
+    with pytest.raises(ValueError, match="control: expected None, 'gaussian' or 'auto', got"):
         od.NuHOPS(1, control="Gaussian")  # type: ignore[arg-type]
 
 

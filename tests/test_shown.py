@@ -1,5 +1,6 @@
 """What notebooks show: formulas with the model's own numbers, options, and a report that leaves nothing out."""
 
+import json
 import math
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import opendicke as od
 from opendicke import files
 from opendicke.methods.registry import METHODS
+from opendicke.reports import WIDEST
 
 MODEL = od.DickeModel(n_atoms=100, omega_a=1.5, omega_c=-2.5, kappa=0.25, g_minus=1.0, g_plus=0.5 - 1j)
 START = od.SpinCoherent(math.pi / 4, 0.3)
@@ -174,6 +176,38 @@ def test_a_report_counts_the_methods_that_gave_no_answer() -> None:
     lacking = sum(bool(one) for one in table.refusal.values)
     assert 0 < lacking < 3
     assert od.report(table).warnings == (f"{lacking} of the methods gave no answer",)
+
+
+def test_a_report_of_what_is_chosen() -> None:
+    """One time, one point, one method: all that has been chosen stands there."""
+    grid = {"kappa": [0.5, 1.0], "coupling": [0.5, 2.0]}
+    model = MODEL.replace(n_atoms=4, g_plus=0.5)
+    swept = od.sweep(model, grid, START, [0.0, 1.0], od.MeanField(), ["Sz"], progress=False)
+    point = swept.sel(kappa=0.5, coupling=2.0)
+    shown = od.report(point)
+    assert re.search(r"chosen +kappa 0\.5, g_minus 1\.33333, g_plus 0\.666667, coupling 2\n", str(shown))
+    assert "approximate: Neglects all correlations" in str(shown)
+    assert shown.formulas[0] == od.DickeModel.of(point).latex()
+    table = od.compare(model, START, [0.0, 1.0], [od.Lindblad(), od.MeanField()], ["Sz"], progress=False)
+    for result in (swept, point, table, table.sel(solver="MeanField")):
+        told = str(od.report(result.isel(time=-1)))
+        assert re.search(r"times +t = 1\n", told)
+        assert "solver" in result.dims or "value at t = 1" in told
+    moved = od.sweep(model, {"state.theta": [0.5, 1.0]}, START, [1.0], od.MeanField(), ["Sz"], progress=False)
+    assert re.search(r"initial state +theta 0\.5, phi", str(od.report(moved.isel({"state.theta": 0}))))
+
+
+def test_long_lines_break_between_entries() -> None:
+    spins = [od.Spin(n_atoms=number, omega_a=1.0) for number in (6, 4, 3)]
+    system = od.System(spins=spins, modes=[od.Mode(omega_c=2.5, kappa=0.5)], g_minus=[[1.0], [1.0], [1.0]])
+    result = od.solve(system, od.Normal(), [1.0], od.MeanField(), ["Sz"], progress=False)
+    (problem, *_) = od.report(result).sections
+    model = [text for name, text in problem.rows[: [name for name, _ in problem.rows].index("initial state")]]
+    assert ", ".join(model).startswith("spins [(n_atoms 6, omega_a 1), (n_atoms 4")
+    assert "g_plus [[0], [0], [0]]" in ", ".join(model)
+    assert all(len(text) <= WIDEST for text in model)
+    many = str(od.report(result.assign_attrs(model=json.dumps({"spins": [0.125] * 99}))))
+    assert re.search(r"0\.125, …\n", many)
 
 
 def test_what_is_no_result_is_refused() -> None:

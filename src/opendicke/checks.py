@@ -136,10 +136,11 @@ def set_flag(options: Any, name: str, optional: bool = False) -> None:
         object.__setattr__(options, name, flag(name, value))
 
 
-def choice(name: str, value: Any, options: Iterable[str], error: type[Exception] = ValueError) -> str:
-    """``value`` as one of the words ``options``."""
+def choice(name: str, value: Any, options: Iterable[str], error: type[Exception] = ValueError, others: str = "") -> str:
+    """``value`` as one of the words ``options``; ``others`` says what else the caller takes."""
     known = tuple(options)
     expected = " or ".join(repr(word) for word in known) if len(known) == 2 else f"one of {', '.join(known)}"
+    expected = f"{others}, {expected}" if others else expected
     if not isinstance(value, str):
         raise refuse(name, expected, value, error=TypeError)
     if value not in known:

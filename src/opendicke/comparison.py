@@ -338,4 +338,5 @@ def _largest(series: xr.DataArray) -> tuple[float, float] | None:
     if not np.isfinite(size).any():
         return None
     place = np.unravel_index(int(np.nanargmax(size)), size.shape)
-    return float(size[place]), float(series.time[place[series.dims.index("time")]])
+    times = series.time.broadcast_like(series)  # one of them may be chosen
+    return float(size[place]), float(times.values[place])

@@ -23,12 +23,16 @@ from opendicke.states import restore_state
 #: What a result knows of its cost, by the name under which it is kept.
 COST = {
     "trajectories": "trajectories",
+    "copies": "Gaussian copies",
+    "failed_copies": "failed copies",
     "wall_time_s": "wall time, s",
     "largest_states": "largest window, spin states",
     "largest_levels": "largest window, levels",
     "photons": "photon states",
     "right_hand_sides": "right-hand sides",
 }
+#: Options that a method may settle by itself: an answer of solve holds what it was.
+SETTLED = ("hierarchy", "control", "fast_cavity")
 #: Rows of numbers that are open at first; the others are folded away.
 OPEN = ("Sx", "Sy", "Sz", "n_photon")
 #: The section that they are in.
@@ -120,15 +124,28 @@ def report(result: xr.Dataset | str | Path) -> Report:
 
 
 def _problem(data: xr.Dataset) -> Section:
-    told = json.loads(data.attrs["model"])
-    rows = [("model", _named(told))]
-    swept = _swept(data)
-    rows += [(f"swept over {dim}", _range(data[dim].values)) for dim in swept]
-    if "state" in data.attrs:
-        rows.append(("initial state", _named(json.loads(data.attrs["state"]))))
+    rows = _rows("model", json.loads(data.attrs["model"]))
+    rows += [(f"swept over {dim}", _range(data[dim].values)) for dim in _swept(data)]
+    # as of a model: parameters that move at some points stand in a sweep as JSON
+    known = checks.dataset_model(data)
+    apart = ("time", "state")
+    scalars = {str(name): one.item() for name, one in data.coords.items() if not one.dims and name not in apart}
+    rows += _rows("chosen", {name: known.get(name, value) for name, value in scalars.items()})
+    if (state := _state(data)) is not None:
+        rows += _rows("initial state", state)
     if "time" in data.coords:
-        rows.append(("times", _range(data.time.values)))
+        times = np.atleast_1d(data.time.values)
+        rows.append(("times", _range(times) if times.size > 1 else f"t = {times[0]:g}"))
     return Section("Problem", tuple(rows))
+
+
+def _state(data: xr.Dataset) -> dict[str, Any] | None:
+    """What is told of the initial state; None where it is swept over."""
+    told = data.attrs.get("state", data.coords.get("state"))
+    if told is None or np.ndim(told):
+        return None
+    state: dict[str, Any] = json.loads(str(np.asarray(told)))
+    return state
 
 
 def _swept(data: xr.Dataset) -> list[str]:
@@ -140,7 +157,22 @@ def _swept(data: xr.Dataset) -> list[str]:
 
 def _named(told: Mapping[str, Any]) -> str:
     """Parameters in one line."""
-    return _cut(", ".join(f"{name} {_value(value)}" for name, value in told.items() if value is not None))
+    return _cut(", ".join(_entries(told)))
+
+
+def _rows(name: str, told: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Parameters in as many rows as they need, the first of which has the name; none where nothing is told."""
+    lines: list[str] = []
+    for entry in _entries(told):
+        if lines and len(lines[-1]) + len(entry) <= WIDEST - len(", "):
+            lines[-1] += f", {entry}"
+        else:
+            lines.append(_cut(entry))
+    return [(name if row == 0 else "", line) for row, line in enumerate(lines)]
+
+
+def _entries(told: Mapping[str, Any]) -> list[str]:
+    return [f"{name} {_value(value)}" for name, value in told.items() if value is not None]
 
 
 def _value(value: Any) -> str:
@@ -155,7 +187,11 @@ def _value(value: Any) -> str:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
+    """What has room, up to a whole entry."""
+    if len(text) <= WIDEST:
+        return text
+    whole = text[: WIDEST - 1].rpartition(", ")[0]
+    return f"{whole}, …" if whole else f"{text[: WIDEST - 1]}…"
 
 
 def _range(values: Any) -> str:
@@ -165,12 +201,16 @@ def _range(values: Any) -> str:
 
 
 def _method(data: xr.Dataset) -> list[Section]:
-    """The method, how exact it says it is, and all options."""
+    """The method, how exact it says it is, all options, and what became of those that were left to it."""
     if "method" not in data.attrs:
         return []
     name, options = str(data.attrs["method"]), json.loads(data.attrs.get("method_options", "{}"))
-    rows = ((name, _accuracy(name, options, data)), ("options", _named(options)))
-    return [Section("Method", rows)]
+    ran = {} if "swept" in data.attrs else {key: options[key] for key in SETTLED if key in options}
+    asked = {key: value for key, value in options.items() if key not in ran}
+    if "hierarchy" in data.attrs:
+        ran["hierarchy"] = data.attrs["hierarchy"]
+    rows = [(name, _accuracy(name, options, data)), *_rows("options", asked), *_rows("how it ran", ran)]
+    return [Section("Method", tuple(rows))]
 
 
 def _accuracy(name: str, options: Mapping[str, Any], data: xr.Dataset) -> str:
@@ -186,9 +226,8 @@ def _accuracy(name: str, options: Mapping[str, Any], data: xr.Dataset) -> str:
 
 
 def _model(data: xr.Dataset) -> Model:
-    if data.attrs.get("swept", "[]") != "[]":
-        raise ValueError("several models")
-    return restore_model(json.loads(data.attrs["model"]))
+    """The model; ValueError for several."""
+    return restore_model(checks.dataset_model(data, *json.loads(data.attrs.get("swept", "[]"))))
 
 
 def _numbers(data: xr.Dataset) -> Section:
@@ -200,7 +239,7 @@ def _numbers(data: xr.Dataset) -> Section:
         end = variable.isel(time=-1) if "time" in variable.dims else variable
         last = _span(end) if end.size > 1 else _measured(end.item(), None if error is None else error.values.flat[-1])
         rows.append((name, str(variable.attrs.get("definition", "")), last, _relative(variable, error)))
-    time = f" at t = {float(data.time[-1]):g}" if "time" in data.coords else ""
+    time = f" at t = {np.atleast_1d(data.time.values)[-1]:g}" if "time" in data.coords else ""
     return Section(NUMBERS, tuple(rows), ("variable", "definition", f"value{time}", "relative error"))
 
 
@@ -236,7 +275,7 @@ def _relative(variable: xr.DataArray, error: xr.DataArray | None) -> str:
 
 def _cost(data: xr.Dataset) -> list[Section]:
     """What a result knows of its cost; over a sweep the sum, or the largest."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, text in COST.items():
         found = data.attrs.get(name, data.get(name))
         if found is None:
@@ -244,13 +283,12 @@ def _cost(data: xr.Dataset) -> list[Section]:
         values = np.asarray(found, dtype=float)
         total = np.nanmax(values) if name.startswith("largest") or name == "photons" else np.nansum(values)
         rows.append((text, f"{total:.4g}" if total < 1e4 else f"{total:.0f}"))
+    rows += _rows("variance reduced by", json.loads(data.attrs.get("variance_reduction", "{}")))
     return [Section("Cost", tuple(rows))] if rows else []
 
 
 def _provenance(data: xr.Dataset) -> list[Section]:
-    rows = []
-    if "versions" in data.attrs:
-        rows.append(("versions", _named(json.loads(data.attrs["versions"]))))
+    rows = _rows("versions", json.loads(data.attrs.get("versions", "{}")))
     rows += [(name, _cut(str(data.attrs[name]))) for name in ("reference", "conventions") if name in data.attrs]
     return [Section("Provenance", tuple(rows))] if rows else []
 
@@ -276,7 +314,7 @@ def _warnings(data: xr.Dataset) -> list[str]:
 
 def _formulas(data: xr.Dataset) -> list[str]:
     found = []
-    for told in (lambda: _model(data), lambda: restore_state(json.loads(data.attrs["state"]))):
+    for told in (lambda: _model(data), lambda: restore_state(_state(data) or {})):
         try:
             found.append(told().latex())
         except (KeyError, TypeError, ValueError):  # swept over, or of a later version

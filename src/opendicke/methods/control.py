@@ -30,9 +30,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from opendicke import checks
 from opendicke.ensemble.run import BATCHES, Ensemble, Outcome, Sample
 from opendicke.ensemble.streams import stream
-from opendicke.methods.gaussian_trajectories import SECONDS_PER_STEP, GaussianSimulator, GaussianTrajectories
+from opendicke.methods.gaussian_trajectories import SECONDS_PER_STEP, GaussianSimulator, GaussianTrajectories, takes
 from opendicke.methods.sampled import Simulator
 from opendicke.observables.catalogue import VARIABLES, from_channels
 from opendicke.problem import Problem, Solution
@@ -101,6 +102,9 @@ class ControlledSimulator(Simulator["NuHOPS"]):
 
 
 def _gaussian(problem: Problem, options: NuHOPS) -> GaussianSimulator:
+    if not takes(problem):
+        expected = "SpinCoherent spins and coherent, Thermal or Squeezed cavities (for control='gaussian')"
+        raise checks.refuse("state", expected, problem.start, "Other states: control=None, or control='auto'.")
     method = GaussianTrajectories(1, seed=options.seed, point=options.point, step=options.step, fast_cavity=False)
     return GaussianSimulator(Problem(problem.model, problem.state, problem.times), method)
 

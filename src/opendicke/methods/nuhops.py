@@ -155,7 +155,7 @@ class NuHOPS(Sampled):
         object.__setattr__(self, "keep_states", checks.some_times("keep_states", self.keep_states))
         checks.set_real(self, "max_memory", minimum=2.0**-10)
         if self.control is not None:
-            checks.choice("control", self.control, ("gaussian", "auto"))
+            checks.choice("control", self.control, ("gaussian", "auto"), others="None")
         checks.choice("hierarchy", self.hierarchy, ("auto", "dressed", "plain", "strides"))
         if self.hierarchy == "dressed" and self.dtype != "float64":
             hint = 'Take dtype="float64" for it.'
