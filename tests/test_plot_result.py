@@ -91,6 +91,16 @@ def test_the_spins_of_a_system_have_a_curve_each() -> None:
     assert photons.get_legend() is None  # there is one mode
 
 
+def test_the_spins_of_a_sweep_are_told_apart() -> None:
+    spins = [od.Spin(n_atoms=number, omega_a=1.0) for number in (6, 4)]
+    system = od.System(spins=spins, modes=[od.Mode(omega_c=2.5, kappa=0.5)], g_minus=[[1.0], [1.0]])
+    grid = {"modes.0.kappa": [0.5, 1.0]}
+    result = od.sweep(system, grid, START, TIMES, od.MeanField(), ["Sz"], progress=False)
+    (axes,) = od.plot(result, "Sz").axes
+    looks = {(tuple(line.get_color()), line.get_linestyle(), line.get_marker()) for line in axes.lines}
+    assert len(looks) == len(axes.lines) == 4
+
+
 def test_methods_are_compared_with_the_reference() -> None:
     table = od.compare(MODEL, START, TIMES, [od.Lindblad(), od.MeanField(), RARE], ["Sz"], progress=False)
     values, deviation = od.plot(table).axes
@@ -170,6 +180,12 @@ def test_what_cannot_be_drawn_is_refused(answer: xr.Dataset, plane: xr.Dataset) 
     with pytest.raises(ValueError, match=r"result: expected at most two parameters .*kappa=0\.2"):
         od.plot(plane.expand_dims(omega_a=[1.0, 2.0]).transpose("kappa", ...), ["Sz"])
     assert "bloch" not in drawable(plane)
+    with pytest.raises(ValueError, match=r"Sz_sem is there, and is the width of bands and bars: ask for Sz"):
+        od.plot(answer, ["Sz_sem"])
+    with pytest.raises(ValueError, match=r"batch_means is there, but no numbers over time"):
+        od.plot(answer, ["batch_means"])
+    axes = od.plot(plane, ["wall_time_s"]).axes[0]
+    np.testing.assert_array_equal(axes.collections[0].get_array(), plane.wall_time_s.T)
     with pytest.raises(ValueError, match="got 'bloch'"):
         od.plot(plane, ["bloch"])
 
@@ -184,6 +200,15 @@ def test_the_command(answer: xr.Dataset, tmp_path: Path) -> None:
     assert done.output.split(", ") == [*map(str, written[:2]), f"{written[2]}\n"]
     for file, begins in zip(written, (b"<?xml", b"\x89PNG", b"%PDF"), strict=True):
         assert file.read_bytes().startswith(begins)
+
+
+def test_the_command_names_the_picture_by_what_is_chosen(plane: xr.Dataset, tmp_path: Path) -> None:
+    path = files.save(plane, tmp_path / "of.many.nc")
+    for chosen, name in (((), "of.many"), (("--variables", "Sz", "--at", "kappa=0.5"), "of.many-Sz-kappa=0.5")):
+        done = call(path, *chosen)
+        assert done.exit_code == 0, done.output
+        assert done.output == f"{tmp_path / name}.png, {tmp_path / name}.pdf\n"
+    assert len(list(tmp_path.iterdir())) == 5
 
 
 def test_the_command_says_what_is_wrong(answer: xr.Dataset, tmp_path: Path) -> None:

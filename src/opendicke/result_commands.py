@@ -22,7 +22,8 @@ RESULT = click.argument("result", type=click.Path(dir_okay=False, exists=True, p
 @click.option("--at", multiple=True, metavar="NAME=VALUE", help="A time or a parameter, the nearest; repeat it.")
 @click.option(
     "--output", multiple=True, type=click.Path(path_type=Path),
-    help="Name of the picture, .png, .pdf or .svg; without an ending PNG and PDF; repeat it.  [default: RESULT's name]",
+    help="Name of the picture, .png, .pdf or .svg; without an ending PNG and PDF; repeat it.  "
+    "[default: RESULT's name, and what is chosen]",
 )  # fmt: skip
 @QUIET
 def plot(result: Path, variables: tuple[str, ...], at: tuple[str, ...], output: tuple[Path, ...], quiet: bool) -> None:
@@ -32,8 +33,13 @@ def plot(result: Path, variables: tuple[str, ...], at: tuple[str, ...], output: 
 
     names = [name.strip() for one in variables for name in one.split(",")]
     with short_errors([]), _refused():
-        figure = picture.plot(result, names or None, at=dict(map(_pair, at)))
-        written = [path for name in output or (result.with_suffix(""),) for path in style.write(figure, name)]
+        chosen = dict(map(_pair, at))
+        figure = picture.plot(result, names or None, at=chosen)
+        if output:
+            written = [path for name in output for path in style.write(figure, name)]
+        else:  # not write: what stands behind a point in the name is no ending
+            parts = (result.stem, *names, *(f"{name}={value:.12g}" for name, value in chosen.items()))
+            written = [*style.save(figure, result.with_name("-".join(parts)))]
     if not quiet:
         click.echo(", ".join(map(str, written)))
 

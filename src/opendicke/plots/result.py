@@ -33,13 +33,20 @@ ERRORS = 2.0
 MOST_LINES = 8
 #: Single trajectories on the sphere, where they are kept.
 MOST_TRAJECTORIES = 10
-#: Endings of names that belong to another variable.
-BESIDE = ("_sem", "_error", "_difference", "_z")
+#: Endings of names that belong to another variable, and where that shows them.
+BESIDE = {
+    "_sem": "is the width of bands and bars: ask for {0}.",
+    "_error": "is the width of bands and bars: ask for {0}.",
+    "_difference": "is drawn in standard errors, where there are any: ask for {0}.",
+    "_z": "has a panel beside that of {0}, where it is finite: ask for {0}.",
+}
 #: Dimensions that are no parameters.
 SITES = ("spin", "mode")
 INSIDE = frozenset({"batch", "channel", "trajectory", "n", "n_prime", "axis", "component", "word"})
 #: Dimensions that stay where one of their values is chosen.
 KEPT = ("time", "state_time")
+#: Marks of the spins and modes where colours tell points of a sweep apart, and how many there are along a line.
+MARKERS, MOST_MARKS = ("o", "s", "^", "D", "v", "P"), 8
 #: Dots per inch of what a notebook shows.
 NOTEBOOK_DPI = 120
 _COLOURS = tuple(colour for name, colour in style.COLOURS.items() if name not in ("yellow", "sky"))
@@ -161,7 +168,7 @@ def _panels(data: xr.Dataset, wanted: Sequence[str] | None) -> Picture:
     if not known:
         hint = "Draw an answer of solve, compare, sweep or one of opendicke.analysis."
         raise checks.refuse("result", "variables over time or parameters", sorted(map(str, data.variables)), hint)
-    _check_names(wanted, known)
+    _check_names(wanted, known, data)
     panels: list[_Panel] = []
     for names in _default(there, sphere, compared) if wanted is None else [(name,) for name in wanted]:
         if names == (BLOCH,):
@@ -198,7 +205,7 @@ def drawable(data: xr.Dataset) -> list[str]:
     """
     found = []
     for name, variable in data.data_vars.items():
-        numbers = variable.dtype.kind in "iufc" and not str(name).endswith(BESIDE)
+        numbers = variable.dtype.kind in "iufc" and not str(name).endswith(tuple(BESIDE))
         over_something = "time" in variable.dims or bool(_parameters(variable))
         if numbers and over_something and not INSIDE.intersection(variable.dims) and np.isfinite(variable).any():
             found.append(str(name))
@@ -232,14 +239,24 @@ def _default(there: list[str], sphere: bool, compared: bool) -> list[tuple[str, 
     return [(name,) for name in favourites]
 
 
-def _check_names(wanted: Sequence[str] | None, known: Sequence[str]) -> None:
+def _check_names(wanted: Sequence[str] | None, known: Sequence[str], data: xr.Dataset | None = None) -> None:
     if wanted is None:
         return
     if not wanted:
         raise checks.refuse("variables", f"some of {', '.join(known)}", list(wanted))
     for name in wanted:
         if name not in known:
-            raise checks.refuse("variables", f"some of {', '.join(known)}", name)
+            raise checks.refuse("variables", f"some of {', '.join(known)}", name, _why_not(name, known, data))
+
+
+def _why_not(name: str, known: Sequence[str], data: xr.Dataset | None) -> str:
+    """Why a variable that is there has no panel; nothing of one that is not there."""
+    if data is None or name not in data.data_vars:
+        return ""
+    for ending, said in BESIDE.items():
+        if (of := name.removesuffix(ending)) != name and of in known:
+            return f"{name} is there, and {said.format(of)}"
+    return f"{name} is there, but no numbers over time or parameters alone."
 
 
 def _title(data: xr.Dataset) -> str:
@@ -302,10 +319,11 @@ def _lines_of_points(axes: Axes, data: xr.Dataset, name: str, parameter: str) ->
 
 
 def _lines(axes: Axes, data: xr.Dataset, name: str, against: str, own: str, colour: int, shade: Any = None) -> None:
-    """A line with its band for each spin and mode, dashed for imaginary parts."""
+    """A line with its band for each spin and mode, dashed for imaginary parts; with a shade marks tell them apart."""
     variable, error = data[name], _errors(data, name)
     sites = [dim for dim in SITES if dim in variable.dims]
-    for place in np.ndindex(*(variable.sizes[dim] for dim in sites)):
+    marked = shade is not None and any(variable.sizes[dim] > 1 for dim in sites)
+    for at, place in enumerate(np.ndindex(*(variable.sizes[dim] for dim in sites))):
         where = dict(zip(sites, place, strict=True))
         several = [f"{dim} {index}" for dim, index in where.items() if variable.sizes[dim] > 1]
         said = ", ".join([own] * bool(own) + several)
@@ -317,15 +335,24 @@ def _lines(axes: Axes, data: xr.Dataset, name: str, against: str, own: str, colo
         for part, dashes in (("real", "-"), ("imag", "--")) if is_complex else (("real", "-"),):
             about = f"{'Re' if part == 'real' else 'Im'} {said}".strip() if is_complex else said
             width = None if errors is None else np.asarray(getattr(errors, part))
-            _line(axes, data[against].values, np.asarray(getattr(values, part)), width, tint, dashes, about)
+            mark = MARKERS[at % len(MARKERS)] if marked else ""
+            _line(axes, data[against].values, np.asarray(getattr(values, part)), width, (tint, dashes, mark), about)
 
 
 def _line(
-    axes: Axes, x: NDArray[Any], y: NDArray[Any], error: NDArray[Any] | None, colour: Any, dashes: str, said: str
+    axes: Axes,
+    x: NDArray[Any],
+    y: NDArray[Any],
+    error: NDArray[Any] | None,
+    look: tuple[Any, str, str],
+    said: str,
 ) -> None:
-    """A line with a band; marks with bars where points stand for themselves."""
+    """A line with a band; marks with bars where points stand for themselves. The look is colour, dashes and mark."""
     few = x.size <= MOST_LINES
-    axes.plot(x, y, color=colour, linestyle=dashes, marker="o" if few else "", markersize=3, label=said or None)
+    colour, dashes, mark = look
+    every = 1 if few else x.size // MOST_MARKS
+    marks: dict[str, Any] = {"marker": mark or ("o" if few else ""), "markersize": 3, "markevery": every}
+    axes.plot(x, y, color=colour, linestyle=dashes, label=said or None, **marks)
     if error is None or not error.any():
         return
     if few:
