@@ -154,7 +154,7 @@ SMALL = {"step", "times", "omega_a", "omega_c", "kappa", "coupling", "g_minus", 
 
 #: Public names without arguments to check, or checked where they are tested (executors, Dataset functions).
 ELSEWHERE = {"VARIABLES", "Dask", "FailedTrajectoryWarning", "Inverted", "Limits", "MeanField", "Normal",
-             "OrbitNotFoundError",
+             "OrbitNotFoundError", "plot", "report",
              "Processes", "Serial", "Store", "StoreError", "Threads", "TrajectoryError", "UnphysicalWarning",
              "analysis", "cavities", "units",
              "BISTABLE_CUT", "Classifier", "Crossing", "Escape", "Exponent", "Fit", "Landscape", "PassageCounter",

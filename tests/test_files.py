@@ -120,7 +120,8 @@ def test_a_full_disk_leaves_no_half_file(tmp_path: Path) -> None:
 def test_every_final_file_is_written_by_way_of_another() -> None:
     """Whatever in the package writes files does so in one of these functions, which move them into place."""
     writes = re.compile(r"\.(write_text|write_bytes|to_csv|to_netcdf|savefig)\(|\bopen\([^)]*[\"'][wax]|json\.dump\(")
-    allowed = {"unfinished", "place", "opendicke.lock"}  # what `replacing` gives; a lock holds nothing
+    # what `replacing` gives; a lock holds nothing; what stays in memory
+    allowed = {"unfinished", "place", "opendicke.lock", "self.savefig(stream"}
     for source in Path(od.__file__).parent.rglob("*.py"):
         for line in source.read_text(encoding="utf-8").splitlines():
             if writes.search(line):

@@ -229,3 +229,22 @@ def test_the_command_says_what_is_wrong(answer: xr.Dataset, tmp_path: Path) -> N
         assert (outcome.exit_code, "Traceback" in outcome.output) == (code, False)
         assert said in outcome.stderr
     assert sorted(file.suffix for file in tmp_path.iterdir()) == [".nc"] * 3
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("variables", 5),
+        ("at", 5),
+        ("at", ["time"]),
+        ("output", 5),
+        ("output", ""),
+        ("output", "a.doc"),
+        ("result", None),
+    ],
+)
+def test_odd_arguments_are_refused_by_name(argument: str, value: object) -> None:
+    model = od.DickeModel.balanced(n_atoms=4, omega_a=1.0, omega_c=1.0, kappa=1.0, coupling=2.0)
+    good = {"result": od.solve(model, od.Normal(), [0.0, 1.0], od.MeanField())}
+    with pytest.raises((TypeError, ValueError), match=f"^{argument}: expected"):
+        od.plot(**good | {argument: value})

@@ -101,13 +101,23 @@ def plot(
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['$\\langle S^z\\rangle$', '$\\langle a\\rangle$']
     """
-    data = _chosen(_opened(result), at or {})
-    wanted = (variables,) if isinstance(variables, str) else variables
+    data = _chosen(_opened(result), _asked("at", at, Mapping, "a mapping from dimensions to values") or {})
+    wanted = _asked("variables", (variables,) if isinstance(variables, str) else variables, Sequence, "names")
+    place = _asked("output", output, str | Path, "a path")
+    if place is not None and not Path(place).name:
+        raise checks.refuse("output", "a path with a name", output)
     with style.paper():
         figure = _special(data, wanted) or _panels(data, wanted)
-    if output is not None:
-        style.write(figure, output)
+    if place is not None:
+        style.write(figure, place)
     return figure
+
+
+def _asked(name: str, value: Any, kind: Any, expected: str) -> Any:
+    """What was asked for, or None for nothing."""
+    if value is not None:
+        checks.instance(name, value, kind, f"{expected}, or None")
+    return value
 
 
 def _opened(result: Any) -> xr.Dataset:
