@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import opendicke
+from tutorials import cells
 
 README = Path(__file__).parent.parent / "README.md"
 NAMESPACES = (opendicke, opendicke.analysis, opendicke.analysis.tunnelling, opendicke.units)
@@ -76,7 +77,7 @@ def test_an_undescribed_argument_is_found() -> None:
     "page", ["models.md", "observables.md", "elimination.md", "closed.md", "units.md", "conventions.md"]
 )
 def test_examples_of_a_page_run(page: str) -> None:
-    blocks = re.findall(r"(?s)```python\n(.*?)```", (README.parent / "docs" / page).read_text(encoding="utf-8"))
+    blocks = cells(README.parent / "docs" / page)
     names: dict[str, Any] = {}
     for block in blocks:
         exec(compile(block, page, "exec"), names)
@@ -85,7 +86,7 @@ def test_examples_of_a_page_run(page: str) -> None:
 
 def test_readme_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # it writes a picture
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    blocks = cells(README)
     assert blocks
     for block in blocks:
         exec(compile(block, str(README), "exec"), {})

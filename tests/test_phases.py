@@ -2,7 +2,6 @@
 
 import doctest
 import math
-import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +23,7 @@ from opendicke.analysis import (
     phase_diagram,
     tricritical_point,
 )
+from tutorials import cells
 
 UNIT = DickeModel(n_atoms=100, omega_a=1.0, omega_c=1.0, kappa=1.0, g_minus=1.8, g_plus=0.782)
 MODELS = [
@@ -216,8 +216,7 @@ def test_without_a_pitchfork() -> None:
 
 
 def test_examples_of_the_user_documentation() -> None:
-    text = (Path(__file__).parent.parent / "docs" / "mean-field.md").read_text()
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    blocks = cells(Path(__file__).parent.parent / "docs" / "mean-field.md")
     names: dict[str, object] = {}
     exec(blocks[0], names)
     examples = doctest.DocTestParser().get_doctest("\n".join(blocks[1:]), names, "mean-field.md", None, 0)

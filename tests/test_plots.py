@@ -1,6 +1,5 @@
 """The Bloch sphere puts points where they belong and pales what is hidden; pictures are written whole."""
 
-import re
 from pathlib import Path
 
 import matplotlib as mpl
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 import opendicke as od
 from opendicke.plots import bloch, style
+from tutorials import cells
 
 MODEL = od.DickeModel.balanced(n_atoms=10, omega_a=1.0, omega_c=2.5, kappa=0.5, coupling=2.0)
 TIMES = np.linspace(0.0, 3.0, 31)
@@ -157,9 +157,9 @@ def test_settings_return_after_the_context() -> None:
 
 
 def test_getting_started_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    guide = (Path(__file__).parent.parent / "docs" / "getting-started.md").read_text(encoding="utf-8")
+    guide = Path(__file__).parent.parent / "docs" / "getting-started.md"
     monkeypatch.chdir(tmp_path)
-    program = "\n".join(re.findall(r"```python\n(.*?)```", guide, re.DOTALL))
+    program = "\n".join(cells(guide))
     exec(compile(program, "docs/getting-started.md", "exec"), {})
     assert {entry.name for entry in (tmp_path / "results").iterdir()} == {
         "n100.nc", "n100.png", "n100.pdf", "overview.png", "overview.pdf",

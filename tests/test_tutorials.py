@@ -12,19 +12,17 @@ from pathlib import Path
 import pytest
 
 import opendicke
+from test_reference import listed
 from tutorials import cells
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(page for page in (DOCS / "tutorials").glob("*.md") if page.stem != "index")
-FENCE = re.compile(r"^```\{public\} ([\w.]+)\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
 
 
 def public() -> tuple[set[str], set[str]]:
     """Names and modules of the reference, in full."""
-    listed = [found for page in (DOCS / "reference").glob("*.md") for found in FENCE.findall(page.read_text("utf-8"))]
-    names = {f"{module}.{name}" for module, inside in listed for name in inside.split()}
-    names |= {f"opendicke.{name}" for name in opendicke.__all__}
-    return names, {module for module, _ in listed}
+    names = {*listed(), *(f"opendicke.{name}" for name in opendicke.__all__)}
+    return names, {name.rpartition(".")[0] for name in listed()}
 
 
 def used(program: str) -> Iterator[str]:

@@ -123,15 +123,19 @@ def _asked(path: Path, trajectories: int | None = None) -> Iterator[StudyFile]:
         raise click.UsageError(str(study.blame(problem))) from problem
 
 
+def _option(argument: str) -> str:
+    return f"--{argument.replace('_', '-')}"
+
+
 @contextmanager
-def _refused_options() -> Iterator[None]:
-    """What the library refuses about an argument is reported about the option of the same name."""
+def refused(told: Callable[[str], str] = _option) -> Iterator[None]:
+    """What the library refuses about an argument is reported about what it is ``told`` as: the option of its name."""
     try:
         yield
     except (TypeError, ValueError) as problem:
         log.debug("traceback", exc_info=True)
         name, _, text = str(problem).partition(": ")
-        raise click.UsageError(f"--{name.replace('_', '-')}: {text}") from problem
+        raise click.UsageError(f"{told(name)}: {text}") from problem
 
 
 def _with_all_stored(study: StudyFile, trajectories: int | None) -> StudyFile:
@@ -390,7 +394,7 @@ def phases(
     from opendicke.plots import style
     from opendicke.plots.phases import diagram_figure
 
-    with _refused_options():
+    with refused():
         model = od.DickeModel(n_atoms=1, omega_a=omega_a, omega_c=omega_c, kappa=kappa, g_minus=0.0, g_plus=0.0)
         lines = phase_boundaries(model, g_max=g_max)
         couplings = np.linspace(0.0, g_max, points)

@@ -100,6 +100,21 @@ def save_table(dataset: xr.Dataset, path: str | Path) -> Path:
     return path
 
 
+def opened(result: xr.Dataset | str | Path) -> xr.Dataset:
+    """A result, or that of a file: what takes either.
+
+    Args:
+        result: a Dataset, or the path of a NetCDF file.
+
+    Raises:
+        TypeError: for anything else.
+        OSError: for a file that is not there or cannot be read.
+    """
+    data = load(result) if isinstance(result, str | Path) else result
+    checks.instance("result", data, xr.Dataset, "a Dataset that opendicke returned, or the path of one's file")
+    return data
+
+
 def load(path: str | Path) -> xr.Dataset:
     """Read a Dataset that :func:`save` wrote, into memory: the file may then be replaced.
 

@@ -16,7 +16,6 @@ from opendicke.description import added
 from opendicke.shown import Formula
 
 #: Largest N of a state that is squeezed: it takes N² numbers to make.
-#: Largest N of a state that is squeezed: it takes N² numbers to make.
 MOST_SQUEEZED = 5000
 
 

@@ -109,8 +109,7 @@ def report(result: xr.Dataset | str | Path) -> Report:
       initial state  theta 3.14159, phi 0, alpha [0, 0]
       times          2, from 0 to 1
     """
-    data = files.load(result) if isinstance(result, str | Path) else result
-    checks.instance("result", data, xr.Dataset, "a Dataset that opendicke returned, or the path of one's file")
+    data = files.opened(result)
     if "model" not in data.attrs:
         raise checks.refuse("result", "an answer of solve, compare or sweep", sorted(data.attrs), error=TypeError)
     sections = [_problem(data)]

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from opendicke.commands import QUIET, short_errors
-
-log = logging.getLogger("opendicke.commands")
+from opendicke.commands import QUIET, refused, short_errors
 
 RESULT = click.argument("result", type=click.Path(dir_okay=False, exists=True, path_type=Path))
 
@@ -32,7 +27,7 @@ def plot(result: Path, variables: tuple[str, ...], at: tuple[str, ...], output: 
     from opendicke.plots import style
 
     names = [name.strip() for one in variables for name in one.split(",")]
-    with short_errors([]), _refused():
+    with short_errors([]), refused(_told):
         chosen = dict(map(_pair, at))
         figure = picture.plot(result, names or None, at=chosen)
         if output:
@@ -44,17 +39,10 @@ def plot(result: Path, variables: tuple[str, ...], at: tuple[str, ...], output: 
         click.echo(", ".join(map(str, written)))
 
 
-@contextmanager
-def _refused() -> Iterator[None]:
-    """What the library refuses is reported about the option of the argument's name, or else about RESULT."""
-    try:
-        yield
-    except (TypeError, ValueError) as problem:
-        log.debug("traceback", exc_info=True)
-        name, _, text = str(problem).partition(": ")
-        option = name.partition("[")[0]
-        said = f"--{option}" if option in ("variables", "at", "output") else "RESULT"
-        raise click.UsageError(f"{said}: {text}") from problem
+def _told(argument: str) -> str:
+    """The option of an argument's name, or else RESULT."""
+    option = argument.partition("[")[0]
+    return f"--{option}" if option in ("variables", "at", "output") else "RESULT"
 
 
 def _pair(text: str) -> tuple[str, float]:

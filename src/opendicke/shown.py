@@ -137,7 +137,12 @@ class _Written:
         return ",".join(found + ([str(m + 1)] if m is not None and self.modes > 1 else []))
 
     def hamiltonian(self) -> str:
-        inner, coupled, driven = self.inner(), self.coupled(), self.driven()
+        """The spins' and the modes' own terms, the couplings and the drives; the last two without the conjugates."""
+        inner = self.of_spins("omega_a", r"\omega_{a}", "z")
+        inner += self.of_modes("omega_c", r"\omega_{c}", lambda m: f"{self.mode(m, '†')} {self.mode(m)}")
+        coupled = self.coupled()
+        driven = self.of_spins("atom_drive", r"\xi", "+")
+        driven += self.of_modes("drive", r"\eta", lambda m: self.mode(m, "†"))
         if coupled:
             root = rf"\frac{{1}}{{\sqrt{{{number(self.system.n_ref)}}}}}"
             inner.append(rf"{root}\left[{plus([*coupled, CONJUGATE])}\right]")
@@ -145,17 +150,20 @@ class _Written:
             inner.append(rf"\left[{plus([*driven, CONJUGATE])}\right]")
         return plus(inner)
 
-    def inner(self) -> list[str]:
-        """The spins' and the modes' own terms."""
-        spins = [
-            times(self.rate(spin.omega_a, r"\omega_{a}", self.sites(i, None)), self.spin(i, "z"))
+    def of_spins(self, name: str, symbol: str, axis: str) -> list[str]:
+        """The terms of a rate that each spin has."""
+        return [
+            times(self.rate(getattr(spin, name), symbol, self.sites(i, None)), self.spin(i, axis))
             for i, spin in enumerate(self.system.spins)
-            if spin.omega_a != 0
+            if getattr(spin, name) != 0
         ]
-        return spins + [
-            times(self.rate(mode.omega_c, r"\omega_{c}", self.sites(None, m)), f"{self.mode(m, '†')} {self.mode(m)}")
+
+    def of_modes(self, name: str, symbol: str, operator: Callable[[int], str]) -> list[str]:
+        """The terms of a rate that each mode has."""
+        return [
+            times(self.rate(getattr(mode, name), symbol, self.sites(None, m)), operator(m))
             for m, mode in enumerate(self.system.modes)
-            if mode.omega_c != 0
+            if getattr(mode, name) != 0
         ]
 
     def coupled(self) -> list[str]:
@@ -166,19 +174,6 @@ class _Written:
             for i, row in enumerate(getattr(self.system, name))
             for m, rate in enumerate(row)
             if rate != 0
-        ]
-
-    def driven(self) -> list[str]:
-        """The drives, without the conjugates."""
-        spins = [
-            times(self.rate(spin.atom_drive, r"\xi", self.sites(i, None)), self.spin(i, "+"))
-            for i, spin in enumerate(self.system.spins)
-            if spin.atom_drive != 0
-        ]
-        return spins + [
-            times(self.rate(mode.drive, r"\eta", self.sites(None, m)), self.mode(m, "†"))
-            for m, mode in enumerate(self.system.modes)
-            if mode.drive != 0
         ]
 
     def master_equation(self) -> str:
@@ -197,7 +192,7 @@ class _Written:
             if mode.squeezing != 0:
                 light = self.rate(mode.squeezing, "m", at)
                 inner = rf"2{raised}\rho {raised} - {raised}{{}}^2\rho - \rho {raised}{{}}^2"
-                parts.append(rf"-{kappa}\left[{times(light, f'({inner})')} + \mathrm{{h.c.}}\right]")
+                parts.append(rf"-{kappa}\left[{times(light, f'({inner})')} + {CONJUGATE}\right]")
         return plus(parts)
 
     def lines(self) -> list[str]:

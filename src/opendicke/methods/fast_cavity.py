@@ -36,6 +36,14 @@ def takes_fast(wanted: bool | None, system: System, amplitude: float) -> bool:
     return system.is_everyday and is_fast(pair_of(system), amplitude)
 
 
+def seems_fast(wanted: bool | None, system: System) -> bool:
+    """As ``takes_fast``, in advance: in a field of one photon, and no where it is refused."""
+    try:
+        return takes_fast(wanted, system, 1.0)
+    except ValueError:
+        return False
+
+
 def step_within(rate: float, share: float, wanted: float | None, stop: float) -> float:
     """The longest step: as wanted, or the ``share`` of one over the fastest ``rate``.
 

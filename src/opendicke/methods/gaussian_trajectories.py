@@ -24,7 +24,7 @@ from opendicke.ensemble.run import Ensemble, Sample
 from opendicke.ensemble.streams import stream
 from opendicke.integration import check_duration
 from opendicke.methods.classical import spin_rates
-from opendicke.methods.fast_cavity import is_fast, spin_rate, step_within, takes_fast
+from opendicke.methods.fast_cavity import seems_fast, spin_rate, step_within, takes_fast
 from opendicke.methods.gauge import Gauge, phases_are_fixed, real_couplings
 from opendicke.methods.mean_field import drive_rate, field_rate
 from opendicke.methods.moving import STEP_TIMES_RATE, Light, check_bath, nodes_of, noise_step
@@ -148,7 +148,7 @@ class GaussianTrajectories(Sampled):
         except ValueError as problem:
             return Limits(False, False, str(problem), 0.0, 0.0)
         rate = fastest_rate(system)
-        if system.is_everyday and (self.fast_cavity or (self.fast_cavity is None and is_fast(pair_of(system), 1.0))):
+        if seems_fast(self.fast_cavity, system):
             rate = FAST_COST * spin_rate(pair_of(system), 1.0)
         steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE
         size = sum(system.shape)

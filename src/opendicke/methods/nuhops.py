@@ -21,12 +21,7 @@ from opendicke.methods.gaussian_trajectories import takes
 from opendicke.methods.hierarchy import NuHOPSSimulator
 from opendicke.methods.moving import STEP_TIMES_RATE, check_bath
 from opendicke.methods.precision import Precision
-from opendicke.methods.sampled import (
-    MEANS_KEPT,
-    Sampled,
-    kept_rows,
-    kept_states,
-)
+from opendicke.methods.sampled import MEANS_KEPT, Sampled, kept_rows, kept_states
 from opendicke.methods.strides import StrideSimulator, strides_cost, strides_refused
 from opendicke.methods.weak_damping import MOST_ATOMS, check_conservation, check_memory, forgets_slowly, weakly_damped
 from opendicke.model import Model, check_model, pair_of, several

@@ -44,7 +44,6 @@ def check_strides(problem: Problem, options: NuHOPS) -> None:
     Raises:
         ValueError: with the reason.
     """
-    reason = strides_refused(problem.model)
     if not is_coherent(problem.state):
         reason = "strides start from coherent states"
     elif problem.words:
@@ -53,6 +52,8 @@ def check_strides(problem: Problem, options: NuHOPS) -> None:
         reason = "strides are in double precision"
     elif options.control == "gaussian":
         reason = "Gaussian copies do not run along the noise of strides"
+    else:
+        reason = strides_refused(problem.model)
     if reason:
         raise checks.refuse("hierarchy", f"'auto' or 'plain': {reason}", "strides")
 

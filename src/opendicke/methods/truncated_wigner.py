@@ -20,7 +20,7 @@ from opendicke.engine.wigner import VacuumNoise, VacuumPath, WignerFlow
 from opendicke.ensemble.run import Ensemble, Sample
 from opendicke.ensemble.streams import stream
 from opendicke.methods.classical import coupling_sizes, field_rates, products, spin_rates, turning, word_products
-from opendicke.methods.fast_cavity import is_fast, spin_rate, step_within, strongest_pull, takes_fast
+from opendicke.methods.fast_cavity import seems_fast, spin_rate, step_within, strongest_pull, takes_fast
 from opendicke.methods.moving import nodes_of
 from opendicke.methods.precision import Precision
 from opendicke.methods.sampled import Sampled, Simulator, point_kept, words_averaged
@@ -155,7 +155,7 @@ class TruncatedWigner(Sampled):
         reason = "Neglects quantum corrections to classical motion: off by about 1/N; rare events uncertain."
         grown = math.inf if system.is_everyday else TYPICAL_TURNS / (fastest_rate(system) or 1.0)
         rate = _fastest_rate(system, [0.0] * len(system.modes), grown)
-        if system.is_everyday and (self.fast_cavity or (self.fast_cavity is None and is_fast(pair_of(system), 1.0))):
+        if seems_fast(self.fast_cavity, system):
             rate = FAST_COST * spin_rate(pair_of(system), 1.0)
         steps = 1 / self.step if self.step is not None else rate / STEP_TIMES_RATE
         return Limits(True, False, reason, MEMORY, steps * SECONDS_PER_STEP * sum(system.shape) / 2)

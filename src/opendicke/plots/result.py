@@ -101,7 +101,7 @@ def plot(
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['$\\langle S^z\\rangle$', '$\\langle a\\rangle$']
     """
-    data = _chosen(_opened(result), _asked("at", at, Mapping, "a mapping from dimensions to values") or {})
+    data = _chosen(files.opened(result), _asked("at", at, Mapping, "a mapping from dimensions to values") or {})
     wanted = _asked("variables", (variables,) if isinstance(variables, str) else variables, Sequence, "names")
     place = _asked("output", output, str | Path, "a path")
     if place is not None and not Path(place).name:
@@ -118,12 +118,6 @@ def _asked(name: str, value: Any, kind: Any, expected: str) -> Any:
     if value is not None:
         checks.instance(name, value, kind, f"{expected}, or None")
     return value
-
-
-def _opened(result: Any) -> xr.Dataset:
-    data = files.load(result) if isinstance(result, str | Path) else result
-    checks.instance("result", data, xr.Dataset, "a Dataset that opendicke returned, or the path of one's file")
-    return data
 
 
 def _chosen(data: xr.Dataset, at: Mapping[str, float]) -> xr.Dataset:
